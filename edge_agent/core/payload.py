@@ -1,0 +1,94 @@
+"""Scans -> the documents of data messages. The caller turns documents into JSON."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from edge_agent.core.floats import shortest
+from edge_agent.core.model import GOOD, Scan, Schema, Value
+
+WIDEST = 2**53 - 1
+"""The largest whole number every JSON reader keeps exactly (RFC 8259, section 6); larger ones go as text."""
+
+
+def message(
+    gateway: str,
+    life: str,
+    schema: Schema,
+    numbers: tuple[int, int],
+    scans: Iterable[Scan],
+    *,
+    done: int,
+    history: bool = False,
+) -> dict[str, object]:
+    """One data message: scans `numbers[0]` to `numbers[1]` of a stream, none missing between them.
+
+    `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap.
+    """
+    document: dict[str, object] = {
+        "v": 1,
+        "gw": gateway,
+        "b": life,
+        "d": schema.device,
+        "g": schema.group,
+        "m": schema.m,
+        "n": numbers,
+        "c": done,
+        "s": [_scan(schema, scan) for scan in scans],
+    }
+    if history:
+        document["h"] = 1
+    return document
+
+
+def milliseconds(time_ns: int) -> int | float:
+    """UTC in ms with at most three decimals; whole numbers stay whole."""
+    us = (time_ns + 500) // 1000
+    return us // 1000 if us % 1000 == 0 else us / 1000
+
+
+def _scan(schema: Schema, scan: Scan) -> dict[str, object]:
+    names = schema.names if scan.index is None else [schema.names[i] for i in scan.index]
+    stores = schema.stores if scan.index is None else "".join(schema.stores[i] for i in scan.index)
+    document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
+    if scan.lag_ns:
+        document["a"] = milliseconds(scan.lag_ns)
+    if scan.full:
+        document["k"] = 1
+    values = dict(zip(names, _json(stores, scan.values), strict=True))
+    if scan.quality is not None:
+        for name, quality in zip(names, scan.quality, strict=True):
+            if quality.startswith("bad:"):
+                del values[name]
+        document["q"] = _quality(names, scan.quality, whole=scan.index is None)
+    if values:
+        document["v"] = values
+    if scan.offsets_ms is not None:
+        document["t"] = dict(zip(names, scan.offsets_ms, strict=True))
+    return document
+
+
+def _quality(names: Sequence[str], quality: tuple[str, ...], *, whole: bool) -> Mapping[str, str]:
+    if whole and len(set(quality)) == 1 and quality[0].startswith("bad:"):
+        return {"*": quality[0]}
+    return {name: text for name, text in zip(names, quality, strict=True) if text != GOOD}
+
+
+def _json(stores: str, values: Sequence[Value]) -> Sequence[Value]:
+    """Values as JSON shall show them: float32 short, whole numbers beyond 2^53 - 1 as text."""
+    if "f" not in stores and "q" not in stores and "Q" not in stores:
+        return values
+    if stores.count("f") == len(stores) and None not in values:
+        return shortest(values)  # type: ignore[arg-type]  # every column of kind `f` holds a float
+    short = iter(
+        shortest([v for v, store in zip(values, stores, strict=True) if store == "f" and v is not None])
+    )  # type: ignore[misc]  # as above
+    return [_one(value, store, short) for value, store in zip(values, stores, strict=True)]
+
+
+def _one(value: Value, store: str, short: Iterable[float]) -> Value:
+    if value is None:
+        return None
+    if store == "f":
+        return next(iter(short))
+    if store in "qQ" and isinstance(value, int) and abs(value) > WIDEST:
+        return str(value)
+    return value

@@ -1,0 +1,172 @@
+"""The payload of a DATA frame: one scan as columns, packed.
+
+Layout, little endian (the schema gives names and kinds, the frame header the time):
+
+    flags       u8      1 full, 2 index, 4 quality, 8 offsets, 16 lag
+    lag         i64     ns, agent time minus the scan's time; when flag 16
+    index       u16 count, then u16 per carried column; when flag 2, else all columns are carried
+    quality     u8 count, that many texts (u8 length, UTF-8), then u8 per carried column: 0 good, k the k-th
+    text offsets     i32     per carried column, in us from the scan's time; when flag 8
+    numbers     every carried column that is not text, packed by its kind; 0 where there is no value
+    texts       every carried text column: u16 length, UTF-8
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct
+
+from edge_agent.core.model import GOOD, Column, Scan, Schema, Value
+from edge_agent.core.window import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One scan as it lies in the log: `life` and `n` name it, `end` is the place behind it."""
+
+    life: str
+    schema: Schema
+    n: int
+    time_ns: int
+    payload: bytes
+    end: Position
+
+
+FULL, INDEX, QUALITY, OFFSETS, LAG = 1, 2, 4, 8, 16
+LONGEST_TEXT = 65535
+"""Bytes of one text value; longer ones are cut at a character."""
+
+
+def encode(scan: Scan) -> bytes:
+    """The payload of one scan."""
+    flags = (
+        (FULL if scan.full else 0)
+        | (INDEX if scan.index is not None else 0)
+        | (QUALITY if scan.quality is not None else 0)
+        | (OFFSETS if scan.offsets_ms is not None else 0)
+        | (LAG if scan.lag_ns else 0)
+    )
+    columns = _carried(scan.schema, scan.index)
+    packer, text = _packer("".join(column.store for column in columns))
+    out = bytearray((flags,))
+    if scan.lag_ns:
+        out += _I64.pack(scan.lag_ns)
+    if scan.index is not None:
+        out += _shorts(len(scan.index) + 1).pack(len(scan.index), *scan.index)
+    if scan.quality is not None:
+        out += _pack_quality(scan.quality)
+    if scan.offsets_ms is not None:
+        out += _longs(len(columns)).pack(*(round(offset * 1000) for offset in scan.offsets_ms))
+    values = scan.values
+    if scan.quality is not None:
+        values = tuple(
+            _ZEROS[column.store] if v is None else v for column, v in zip(columns, values, strict=True)
+        )
+    if not text:
+        return bytes(out + packer.pack(*values))
+    numbers = [v for column, v in zip(columns, values, strict=True) if column.store != "s"]
+    out += packer.pack(*numbers)
+    for column, value in zip(columns, values, strict=True):
+        if column.store == "s":
+            out += _pack_text(str(value))
+    return bytes(out)
+
+
+def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
+    """The scan that `encode` packed. Raises ValueError or struct.error when the bytes do not fit the
+    schema.
+    """
+    flags, at = payload[0], 1
+    lag, index, quality, offsets = 0, None, None, None
+    if flags & LAG:
+        (lag,) = _I64.unpack_from(payload, at)
+        at += 8
+    if flags & INDEX:
+        count = int.from_bytes(payload[at : at + 2], "little")
+        index = _shorts(count).unpack_from(payload, at + 2)
+        at += 2 + 2 * count
+    columns = _carried(schema, index)
+    if flags & QUALITY:
+        quality, at = _unpack_quality(payload, at, len(columns))
+    if flags & OFFSETS:
+        offsets = tuple(us / 1000 for us in _longs(len(columns)).unpack_from(payload, at))
+        at += 4 * len(columns)
+    packer, text = _packer("".join(column.store for column in columns))
+    values: tuple[Value, ...] = packer.unpack_from(payload, at)
+    if text:
+        values = _with_texts(columns, values, payload, at + packer.size)
+    if quality is not None:
+        values = tuple(None if q.startswith("bad:") else v for v, q in zip(values, quality, strict=True))
+    return Scan(schema, time_ns, values, quality, index, offsets, bool(flags & FULL), lag)
+
+
+_I64 = Struct("<q")
+_ZEROS: dict[str, Value] = {**dict.fromkeys("bBhHiIqQ", 0), "?": False, "e": 0.0, "f": 0.0, "d": 0.0, "s": ""}
+
+
+def _carried(schema: Schema, index: tuple[int, ...] | None) -> tuple[Column, ...]:
+    return schema.columns if index is None else tuple(schema.columns[i] for i in index)
+
+
+@lru_cache(maxsize=4096)
+def _packer(stores: str) -> tuple[Struct, bool]:
+    """The struct of the columns that are numbers, and whether there are texts besides."""
+    return Struct("<" + stores.replace("s", "")), "s" in stores
+
+
+@lru_cache(maxsize=1024)
+def _shorts(count: int) -> Struct:
+    return Struct(f"<{count}H")
+
+
+@lru_cache(maxsize=1024)
+def _longs(count: int) -> Struct:
+    return Struct(f"<{count}i")
+
+
+def _pack_quality(quality: tuple[str, ...]) -> bytes:
+    texts = sorted(set(quality) - {GOOD})
+    codes = {GOOD: 0} | {text: code for code, text in enumerate(texts, start=1)}
+    out = bytearray((len(texts),))
+    for text in texts:
+        data = text.encode()
+        out += bytes((len(data),)) + data
+    return bytes(out) + bytes(codes[text] for text in quality)
+
+
+def _unpack_quality(payload: bytes, at: int, count: int) -> tuple[tuple[str, ...], int]:
+    texts, at, left = [GOOD], at + 1, payload[at]
+    for _ in range(left):
+        length = payload[at]
+        texts.append(payload[at + 1 : at + 1 + length].decode())
+        at += 1 + length
+    codes = payload[at : at + count]
+    if len(codes) < count or max(codes, default=0) >= len(texts):
+        msg = "quality codes do not fit"
+        raise ValueError(msg)
+    return tuple(texts[code] for code in codes), at + count
+
+
+def _pack_text(text: str) -> bytes:
+    data = text.encode()
+    if len(data) > LONGEST_TEXT:
+        data = data[:LONGEST_TEXT].decode(errors="ignore").encode()
+    return len(data).to_bytes(2, "little") + data
+
+
+def _with_texts(
+    columns: tuple[Column, ...], numbers: tuple[Value, ...], payload: bytes, at: int
+) -> tuple[Value, ...]:
+    out: list[Value] = []
+    rest = iter(numbers)
+    for column in columns:
+        if column.store != "s":
+            out.append(next(rest))
+            continue
+        length = int.from_bytes(payload[at : at + 2], "little")
+        data = payload[at + 2 : at + 2 + length]
+        if len(data) < length:
+            msg = "text is cut short"
+            raise ValueError(msg)
+        out.append(data.decode())
+        at += 2 + length
+    return tuple(out)

@@ -1,0 +1,110 @@
+"""The seams between the parts: Protocols of one to three methods, each implemented by a sibling."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_agent.core.cursor import Cursor
+from edge_agent.core.gap import Gap
+from edge_agent.core.model import Scan
+from edge_agent.core.record import Record
+from edge_agent.core.window import Position
+
+
+class Poller(Protocol):
+    """One device that is read when asked."""
+
+    async def read(self, group: str) -> Scan:
+        """Read every tag of a group now.
+
+        A request that fails alone leaves None and its quality in its columns. Raises DeviceError when nothing
+        of the device answered. Never retries, never sleeps but for the pacing of its protocol.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message. `properties` are MQTT 5 user properties; 3.1.1 leaves them out."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    properties: tuple[tuple[str, str], ...] = ()
+
+
+class Publisher(Protocol):
+    """One live connection to a broker."""
+
+    def publish(self, message: Message) -> Awaitable[None]:
+        """Send at once; the awaitable resolves when the broker has taken the message with a success code.
+
+        It raises Refused (the broker answered with a failure code) or LinkLost (no answer will come).
+        """
+        ...
+
+    @property
+    def lost(self) -> "asyncio.Future[None]":
+        """Gets LinkLost as its exception when the connection has ended."""
+        ...
+
+    @property
+    def limits(self) -> "Limits":
+        """What the broker allowed in its CONNACK."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of a connection: messages in flight (Receive Maximum) and bytes of one packet, retain or not."""
+
+    receive_maximum: int = 65535
+    maximum_packet: int = 268435455
+    retain: bool = True
+
+
+class Link(Protocol):
+    """A way to a broker that can be opened again and again."""
+
+    def open(self) -> AbstractAsyncContextManager[Publisher]:
+        """Connect; leaving the context sends a clean DISCONNECT. Raises LinkLost or Refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What comes next for a destination: gaps with their ids, then records; `is_all` when no more is durable
+    yet.
+    """
+
+    gaps: Sequence[tuple[int, Gap]]
+    records: Sequence[Record]
+    is_all: bool
+
+
+class Source(Protocol):
+    """The log as a forwarder sees it."""
+
+    @property
+    def oldest(self) -> Position:
+        """Nothing before this place is in the log any more."""
+        ...
+
+    def start(self, destination: str, news: Callable[[], None]) -> Cursor:
+        """Where a destination stands; `news` is called whenever there may be more to read for it."""
+        ...
+
+    async def read(self, destination: str, limit: int) -> Chunk:
+        """What comes next, durable all of it: whole segments until there are `limit` bytes."""
+        ...
+
+    def acknowledge(self, destination: str, cursor: Cursor, gaps: Iterable[int] = ()) -> None:
+        """All before the cursor, and the gaps of these ids, have been taken by the destination."""
+        ...
+
+
+Clock = Callable[[], int]
+"""UTC in ns as this gateway knows it."""

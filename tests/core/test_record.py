@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.core import record
+from edge_agent.core.model import Column, Scan, Schema
+
+STORES = "?bBhHiIqQfds"
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "?": st.booleans(),
+    "b": st.integers(-128, 127),
+    "B": st.integers(0, 255),
+    "h": st.integers(-32768, 32767),
+    "H": st.integers(0, 65535),
+    "i": st.integers(-(2**31), 2**31 - 1),
+    "I": st.integers(0, 2**32 - 1),
+    "q": st.integers(-(2**63), 2**63 - 1),
+    "Q": st.integers(0, 2**64 - 1),
+    "f": st.floats(width=32, allow_nan=False),
+    "d": st.floats(allow_nan=False),
+    "s": st.text(max_size=20),
+}
+QUALITIES = ["", "bad:timeout", "bad:exception:2", "uncertain:out_of_range"]
+
+
+def schema(stores: str) -> Schema:
+    columns = tuple(Column(f"c{i}", store) for i, store in enumerate(stores))  # type: ignore[arg-type]  # drawn
+    return Schema("dev", "fast", columns, b"{}", "00000000")
+
+
+@st.composite
+def scans(draw: st.DrawFn) -> Scan:
+    of = schema("".join(draw(st.lists(st.sampled_from(STORES), min_size=1, max_size=12))))
+    index = None
+    carried = tuple(range(len(of.columns)))
+    if draw(st.booleans()):
+        carried = tuple(sorted(draw(st.sets(st.sampled_from(carried), min_size=1))))
+        index = carried
+    quality = tuple(draw(st.sampled_from(QUALITIES)) for _ in carried) if draw(st.booleans()) else None
+    values = tuple(
+        None if quality and quality[at].startswith("bad:") else draw(VALUES[of.columns[i].store])
+        for at, i in enumerate(carried)
+    )
+    offsets = tuple(draw(st.integers(0, 10**6)) / 1000 for _ in carried) if draw(st.booleans()) else None
+    return Scan(
+        of, 5, values, quality, index, offsets, draw(st.booleans()), draw(st.integers(-(10**15), 10**15))
+    )
+
+
+@given(scans())
+def test_what_is_packed_is_unpacked(scan: Scan):
+    assert record.decode(scan.schema, scan.time_ns, record.encode(scan)) == scan
+
+
+def test_hundred_good_floats_take_four_bytes_each_and_one():
+    scan = Scan(schema("f" * 100), 0, tuple(float(i) for i in range(100)))
+
+    assert len(record.encode(scan)) == 401
+
+
+def test_overlong_text_is_cut_at_a_character():
+    scan = Scan(schema("s"), 0, ("ä" * 40000,))
+
+    got = record.decode(scan.schema, 0, record.encode(scan)).values[0]
+
+    assert got == "ä" * 32767
+
+
+@pytest.mark.parametrize(
+    "payload", [bytes((4, 1, 1, 65, 9, 0, 0)), bytes((4, 1, 1, 65)), bytes((0, 0, 0, 0, 0, 9, 0, 65))]
+)
+def test_bytes_that_do_not_fit_are_refused(payload: bytes):
+    with pytest.raises(ValueError, match="fit|cut"):
+        record.decode(schema("fs") if payload[0] == 0 else schema("b"), 0, payload)
