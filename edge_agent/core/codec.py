@@ -40,10 +40,14 @@ STORES: dict[Type, Store] = {
 SWAPPED: frozenset[Order] = frozenset({"CDAB", "BADC"})
 LITTLE: frozenset[Order] = frozenset({"CDAB", "DCBA"})
 
+WIDEST = 1 << 63
+"""Scaled whole numbers beyond 64 bits cannot be kept exactly, so they are not kept at all."""
+
 BAD_NAN = bad("nan")
 BAD_SENTINEL = bad("sentinel")
 NOT_TEXT = bad("wrong_answer:not_text")
 OUT_OF_RANGE = uncertain("out_of_range")
+TOO_WIDE = bad("out_of_range")
 NOT_IN_ENUM = uncertain("not_in_enum")
 
 Decoded = tuple[tuple[Value, ...], tuple[str, ...] | None]
@@ -107,7 +111,9 @@ class _Run:
 def _runs(block: Block) -> list[_Run]:
     lanes: dict[tuple[bool, bool], list[list[Field]]] = {}
     for item in block.fields:
-        rows = lanes.setdefault((item.order in SWAPPED, item.order in LITTLE), [])
+        # Text knows no order of words: only the bytes of its registers may be swapped.
+        orders = {"BADC", "DCBA"} if item.type == "string" else SWAPPED
+        rows = lanes.setdefault((item.order in orders, item.order in LITTLE), [])
         row = next((row for row in rows if row[-1].end <= item.address), None)
         if row is None:
             rows.append([item])
@@ -164,8 +170,7 @@ def _store(item: Field) -> Store:
         return STORES[item.type]
     if item.type in {"float32", "float64"} or not _whole(item):
         return "d"
-    widest = Fraction(1 << (64 if item.type.endswith("64") else 32))
-    return "q" if abs(item.scale) * widest + abs(item.offset) < 1 << 63 else "d"
+    return "q"
 
 
 def _whole(item: Field) -> bool:
@@ -197,7 +202,7 @@ def _text(item: Field) -> Convert:
 
 def _number(item: Field) -> Convert:
     scale, sentinels, enum, valid = _scale(item), item.sentinels, item.enum, item.valid
-    single = item.type == "float32"
+    single, whole = item.type == "float32", _store(item) == "q"
 
     def convert(raw: float | bytes) -> tuple[Value, str]:
         if raw in sentinels:
@@ -205,6 +210,8 @@ def _number(item: Field) -> Convert:
         if isinstance(raw, float) and not math.isfinite(raw):
             return None, BAD_NAN
         value = scale(raw)
+        if whole and not -WIDEST <= value < WIDEST:
+            return None, TOO_WIDE
         if enum is not None and value not in enum:
             return value, NOT_IN_ENUM
         if valid is not None and not _within(value, valid, single=single):

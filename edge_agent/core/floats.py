@@ -9,7 +9,8 @@ def shortest(values: Sequence[float]) -> list[float]:
     """Doubles whose shortest decimal form names exactly the float32 that was given: 0.1, not 0.10000000149.
 
     Takes finite doubles that are float32 values. Seven digits are right for nearly all that people set and
-    sensors round; the rest is mended one by one (nine always suffice, IEEE 754-2019, 5.12.2).
+    sensors round; the rest is mended one by one (nine always suffice, IEEE 754-2019, 5.12.2). One random
+    value in some thousands gets a digit more than it needs.
     """
     if not values:
         return []

@@ -1,6 +1,6 @@
 """Scans -> the documents of data messages. The caller turns documents into JSON."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_agent.core.floats import shortest
 from edge_agent.core.model import GOOD, Scan, Schema, Value
@@ -10,19 +10,13 @@ WIDEST = 2**53 - 1
 
 
 def message(
-    gateway: str,
-    life: str,
-    schema: Schema,
-    numbers: tuple[int, int],
-    scans: Iterable[Scan],
-    *,
-    done: int,
-    history: bool = False,
+    gateway: str, life: str, first: int, scans: Sequence[Scan], *, done: int, history: bool = False
 ) -> dict[str, object]:
-    """One data message: scans `numbers[0]` to `numbers[1]` of a stream, none missing between them.
+    """One data message: scans of a stream from number `first` on, none missing between them; at least one.
 
     `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap.
     """
+    schema = scans[0].schema
     document: dict[str, object] = {
         "v": 1,
         "gw": gateway,
@@ -30,7 +24,7 @@ def message(
         "d": schema.device,
         "g": schema.group,
         "m": schema.m,
-        "n": numbers,
+        "n": (first, first + len(scans) - 1),
         "c": done,
         "s": [_scan(schema, scan) for scan in scans],
     }
@@ -76,19 +70,16 @@ def _json(stores: str, values: Sequence[Value]) -> Sequence[Value]:
     """Values as JSON shall show them: float32 short, whole numbers beyond 2^53 - 1 as text."""
     if "f" not in stores and "q" not in stores and "Q" not in stores:
         return values
-    if stores.count("f") == len(stores) and None not in values:
-        return shortest(values)  # type: ignore[arg-type]  # every column of kind `f` holds a float
-    short = iter(
-        shortest([v for v, store in zip(values, stores, strict=True) if store == "f" and v is not None])
-    )  # type: ignore[misc]  # as above
-    return [_one(value, store, short) for value, store in zip(values, stores, strict=True)]
+    pairs = list(zip(stores, values, strict=True))
+    floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
+    short = iter(shortest(floats))
+    if len(floats) == len(pairs):
+        return list(short)
+    return [
+        next(short) if store == "f" and value is not None else _whole(store, value) for store, value in pairs
+    ]
 
 
-def _one(value: Value, store: str, short: Iterable[float]) -> Value:
-    if value is None:
-        return None
-    if store == "f":
-        return next(iter(short))
-    if store in "qQ" and isinstance(value, int) and abs(value) > WIDEST:
-        return str(value)
-    return value
+def _whole(store: str, value: Value) -> Value:
+    wide = store in "qQ" and isinstance(value, int) and abs(value) > WIDEST
+    return str(value) if wide else value

@@ -126,7 +126,13 @@ def test_whole_scale_and_offset_keep_whole_numbers():
 
     assert decode("0007", scaled) == {"t0": 65}
     assert [column.store for column in columns_of(scaled)] == ["q"]
-    assert [column.store for column in columns_of(field(0, "uint64", scale=Fraction(1 << 10)))] == ["d"]
+
+
+def test_scaled_whole_number_is_exact_or_bad():
+    wide = field(0, "uint64", scale=Fraction(10))
+
+    assert decode("0020000000000001", wide) == {"t0": 90071992547409930}
+    assert decode("2000000000000000", wide) == {"t0": (None, "bad:out_of_range")}
 
 
 def test_scaled_float32_is_scaled_as_people_read_it():
@@ -174,6 +180,13 @@ def test_bits_of_a_word_that_is_sent_as_well():
 
     assert decode("8001", word) == {"t0": 0x8001, "t0.b15": True}
     assert decode("FFFF", word) == {"t0": (None, "bad:sentinel"), "t0.b15": (None, "bad:sentinel")}
+
+
+@pytest.mark.parametrize(
+    ("order", "text"), [("ABCD", "ABCD"), ("CDAB", "ABCD"), ("BADC", "BADC"), ("DCBA", "BADC")]
+)
+def test_text_knows_only_the_swap_of_bytes(order: str, text: str):
+    assert decode("4142 4344", field(0, "string", length=2, order=order)) == {"t0": text}
 
 
 def test_strings_end_at_a_nul_and_lose_their_padding():

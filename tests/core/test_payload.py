@@ -19,7 +19,7 @@ MS = 1_000_000
 
 
 def scans_of(*scans: Scan) -> list[dict[str, object]]:
-    document = message("gw17", "b1", SCHEMA, (1, len(scans)), scans, done=0)
+    document = message("gw17", "b1", 1, scans, done=0)
     jsonschema.validate(json.loads(json.dumps(document)), SHAPE)
     rows = document["s"]
     assert isinstance(rows, list)
@@ -29,7 +29,7 @@ def scans_of(*scans: Scan) -> list[dict[str, object]]:
 def test_message_has_the_form_receivers_know():
     scan = Scan(SCHEMA, 1_760_000_000_010 * MS, (812.5, 2, 7, "a"), full=True)
 
-    document = message("gw17", "5f5f", SCHEMA, (1200, 1200), [scan], done=1150, history=True)
+    document = message("gw17", "5f5f", 1200, [scan], done=1150, history=True)
 
     assert document == {
         "v": 1,
@@ -75,7 +75,7 @@ def test_carried_columns_only():
 def test_float32_prints_its_shortest_form():
     rows = scans_of(Scan(SCHEMA, 0, (0.10000000149011612, 2, 7, "a")))
     only = Schema("d", "g", (Column("a", "f"), Column("b", "f")), b"{}", "00000000")
-    plain = message("gw", "b", only, (1, 1), [Scan(only, 0, (0.10000000149011612, 2.5))], done=0)
+    plain = message("gw", "b", 1, [Scan(only, 0, (0.10000000149011612, 2.5))], done=0)
 
     assert json.loads(json.dumps(rows))[0]["v"]["force"] == 0.1
     assert json.loads(json.dumps(plain))["s"][0]["v"] == {"a": 0.1, "b": 2.5}

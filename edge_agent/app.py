@@ -1,0 +1,291 @@
+"""Compose the agent from its settings and own its tasks.
+
+    TaskGroup
+    ├ buffer     ends the process when the log breaks its own rules
+    ├ control    the local socket
+    ├ status     state and device documents, every minute and at each change
+    ├ uplink     one per destination
+    └ devices    one supervised task per device, in it one per group
+
+A stop goes from the source to the sink: devices, last commit, what is left to send, CLOSE, DISCONNECT.
+"""
+
+import asyncio
+import gc
+import random
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+import structlog
+
+from edge_agent import __version__
+from edge_agent.buffer.buffer import Buffer
+from edge_agent.config.metadata import device_document
+from edge_agent.config.settings import Destination, Device, Gateway
+from edge_agent.core import topics
+from edge_agent.core.backoff import Backoff
+from edge_agent.core.cadence import Cadence, phase
+from edge_agent.core.metadata import short_name
+from edge_agent.core.report import Reporter
+from edge_agent.drivers.driver import PolledDevice, driver
+from edge_agent.flow.health import Health
+from edge_agent.flow.intake import Intake
+from edge_agent.flow.poller import Polling, poll
+from edge_agent.flow.uplink import Sending, Uplink, Wording
+from edge_agent.mqtt.link import MqttLink
+from edge_agent.ops import control
+from edge_agent.ops.machine import machine_name
+from edge_agent.ports import Link, Message
+from edge_agent.supervise import supervise
+
+DEVICES_STOP_S = 2.0
+GRACE_S = 5.0  # two satellite round trips of 2 s for the last PUBACKs, one second to close
+STATUS_S = 60.0
+
+log = structlog.get_logger("agent")
+
+
+class App:
+    """One running agent. Nothing starts before `run`."""
+
+    def __init__(
+        self, gateway: Gateway, *, link: Callable[[Destination, Message], Link] | None = None
+    ) -> None:
+        self._gateway = gateway
+        self._link = link or (lambda destination, will: MqttLink(destination, will=will))
+        self._documents = {name: device_document(gateway, each) for name, each in gateway.devices.items()}
+        self._health = {name: Health(name, time.time_ns, self._device_changed) for name in gateway.devices}
+        self._uplinks: dict[str, Uplink] = {}
+        self._agent_topics: dict[str, str] = {}
+        self._intakes: dict[tuple[str, str], Intake] = {}
+        self._buffer: Buffer | None = None
+        self._stop = asyncio.Event()
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until stopped. Raises StorageError when the buffer cannot be opened at the start."""
+        gateway = self._gateway
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with Buffer.open(
+            gateway.buffer,
+            gateway.destinations,
+            machine=machine_name(),
+            new_life=lambda: secrets.token_hex(8),
+            clock=time.time_ns,
+        ) as buffer:
+            self._buffer = buffer
+            self._uplinks = {name: self._uplink(each) for name, each in gateway.destinations.items()}
+            path = control.socket_path(gateway.buffer.path.parent)
+            async with control.serve(path, {"status": self.status}):
+                log.info(
+                    "agent runs",
+                    gateway=gateway.id,
+                    version=__version__,
+                    devices=len(gateway.devices),
+                    destinations=list(gateway.destinations),
+                )
+                # All that lives as long as the agent is there now: a collection need not look at it again.
+                gc.collect()
+                gc.freeze()
+                await self._serve(buffer)
+        log.info("agent ended")
+
+    async def _serve(self, buffer: Buffer) -> None:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(buffer.watch(), name="buffer")
+            status = group.create_task(self._report_status(), name="status")
+            uplinks = [
+                group.create_task(each.run(), name=f"uplink {name}") for name, each in self._uplinks.items()
+            ]
+            devices = group.create_task(self._devices(buffer), name="devices")
+            await self._stop.wait()
+            log.info("agent stops")
+            devices.cancel()
+            await asyncio.wait((devices,), timeout=DEVICES_STOP_S)
+            status.cancel()
+            await buffer.flush()
+            for each in self._uplinks.values():
+                each.stop()
+            if uplinks:
+                _, late = await asyncio.wait(uplinks, timeout=GRACE_S)
+                for task in late:
+                    task.cancel()
+            watch.cancel()
+
+    async def _devices(self, buffer: Buffer) -> None:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            wires: dict[str, Any] = {}
+            for name, connection in self._gateway.connections.items():
+                users = [each for each in self._gateway.devices.values() if each.connection == name]
+                if not users:
+                    continue
+                protocol = driver(users[0].profile.protocol)
+                wires[name] = await stack.enter_async_context(protocol.connect(connection))
+                for device in users:
+                    poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
+                    run = self._polls(device, poller, buffer)
+                    group.create_task(
+                        supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
+                    )
+
+    def _polls(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
+        pollings = []
+        for name, group in device.groups.items():
+            if not poller.schemas[name].columns:
+                continue
+            schema = poller.schemas[name]
+            reporter = Reporter(schema, heartbeat_ns=round(group.heartbeat_s * 1e9))
+            intake = Intake(schema, reporter, buffer.append, buffer.lose)
+            self._intakes[device.name, name] = intake
+            at = (
+                phase(group.interval_s, self._gateway.id, device.name, name)
+                if group.phase_s is None
+                else group.phase_s
+            )
+            pollings.append((poller, schema, group.interval_s, at, intake))
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                for reader, schema, interval_s, at, intake in pollings:
+                    intake.renew()
+                    cadence = Cadence(interval_s, at)
+                    health = self._health[device.name]
+                    polling = Polling(reader, schema, cadence, intake, health, time.time_ns, buffer.life)
+                    tasks.create_task(poll(polling), name=f"poll {device.name}/{schema.group}")
+
+        return run
+
+    # What the cloud and the operator are told
+
+    def _uplink(self, destination: Destination) -> Uplink:
+        gateway = self._gateway
+        own = {"gateway": gateway.id, **gateway.labels}
+        agent_topic = topics.expand(destination.agent_topic, own)
+        self._agent_topics[destination.name] = agent_topic
+        labels = {name: {**own, **each.labels, "device": name} for name, each in gateway.devices.items()}
+
+        def topic(device: str, group: str) -> str:
+            # A device that is no longer configured keeps the gateway's labels: its backlog still has a place.
+            return topics.expand(
+                destination.topic, {**labels.get(device, {**own, "device": device}), "group": group}
+            )
+
+        wording = Wording(
+            gateway.id,
+            topic,
+            agent_topic,
+            orjson.dumps,
+            {name: short_name(document) for name, document in self._documents.items()},
+        )
+        will = self._state_message(destination.name, "offline", why="connection lost")
+        return Uplink(
+            destination.name,
+            self._link(destination, will),
+            self._log,
+            wording,
+            Sending(
+                destination.window_messages,
+                destination.window_bytes,
+                destination.batch_age_s,
+                destination.batch_bytes,
+            ),
+            uniform=random.uniform,
+            greet=lambda: self._greeting(destination.name),
+            farewell=lambda: (self._state_message(destination.name, "offline", why="stopped"),),
+        )
+
+    @property
+    def _log(self) -> Buffer:
+        assert self._buffer is not None  # noqa: S101 - set before anything runs
+        return self._buffer
+
+    def _greeting(self, name: str) -> Iterable[Message]:
+        yield self._state_message(name, "online")
+        for health in self._health.values():
+            yield self._device_message(name, health)
+
+    def _state_message(self, name: str, state: str, *, why: str = "") -> Message:
+        stats = self._log.stats
+        document = {
+            "v": 1,
+            "gw": self._gateway.id,
+            "state": state,
+            "why": why,
+            "b": stats.life,
+            "prev_b": stats.previous_life,
+            "version": __version__,
+            "config": self._gateway.digest[:12],
+            "destinations": {} if state == "offline" else self._destinations(),
+        }
+        return Message(f"{self._agent_topics[name]}/state", orjson.dumps(document), retain=True)
+
+    def _device_message(self, name: str, health: Health) -> Message:
+        topic = f"{self._agent_topics[name]}/device/{health.device}"
+        return Message(topic, orjson.dumps(health.document(self._gateway.id)), retain=True)
+
+    def _device_changed(self, device: str) -> None:
+        for name, uplink in self._uplinks.items():
+            uplink.post(self._device_message(name, self._health[device]))
+
+    async def _report_status(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_S)
+            for name, uplink in self._uplinks.items():
+                for message in self._greeting(name):
+                    uplink.post(message)
+
+    def _destinations(self) -> Mapping[str, Any]:
+        return {
+            name: {
+                "connected": uplink.progress.connected,
+                "why": uplink.progress.why,
+                "delivered_until": _ms(uplink.progress.delivered_until_ns),
+                "waiting": uplink.progress.waiting,
+                "messages": uplink.progress.messages,
+                "scans": uplink.progress.scans,
+                "bytes": uplink.progress.bytes,
+                "gaps": uplink.progress.gaps,
+                "connects": uplink.progress.reconnects,
+            }
+            for name, uplink in self._uplinks.items()
+        }
+
+    def status(self) -> Mapping[str, Any]:
+        """Everything `edge-agent status` shows. Times in ms UTC, sizes in bytes."""
+        stats = self._log.stats
+        return {
+            "gateway": self._gateway.id,
+            "version": __version__,
+            "config": self._gateway.digest[:12],
+            "up_s": round(time.monotonic() - self._started, 1),
+            "devices": {name: health.document(self._gateway.id) for name, health in self._health.items()},
+            "buffer": {
+                "b": stats.life,
+                "prev_b": stats.previous_life,
+                "bytes": stats.stored_bytes,
+                "segments": stats.segments,
+                "evicted_segments": stats.evicted,
+                "appended": stats.appended,
+                "failing": stats.failing,
+            },
+            "read": {
+                "scans": sum(intake.read for intake in self._intakes.values()),
+                "unchanged": sum(intake.unchanged for intake in self._intakes.values()),
+            },
+            "destinations": self._destinations(),
+        }
+
+
+def _ms(time_ns: int | None) -> int | None:
+    return None if time_ns is None else time_ns // 1_000_000

@@ -1,0 +1,1 @@
+"""The log on disk: the only queue of the agent."""

@@ -1,0 +1,158 @@
+"""What the log knows besides its records, and the JSON in which frames carry it.
+
+HEAD    {"streams": [[id, device, group, next], ...], "cursors": {destination: cursor},
+         "gaps": {destination: [[id, gap fields...], ...]}, "prev": life | null, "gap": next gap id}
+CURSOR  {"to": destination, "at": [generation, offset], "over": [[[g, o], [g, o]], ...], "gone": [gap id, ...]}
+GAP     {"to": destination, "id": gap id, "gap": [fields...]}
+SCHEMA  zlib of {"d": device, "g": group, "columns": [[name, store], ...], "document": metadata}
+CLOSE   {"machine": hash}
+"""
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from edge_agent.core.cursor import Cursor
+from edge_agent.core.gap import Gap, merged
+from edge_agent.core.metadata import short_name
+from edge_agent.core.model import Column, Schema
+
+
+@dataclass(slots=True)
+class StreamState:
+    """A stream of the present life: its number in frame headers and its next scan number."""
+
+    id: int
+    next: int = 1
+
+
+@dataclass(slots=True)
+class LogState:
+    """The state that every segment repeats in its HEAD frame."""
+
+    life: str
+    previous_life: str | None = None
+    streams: dict[tuple[str, str], StreamState] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    gaps: dict[str, dict[int, Gap]] = field(default_factory=dict)
+    next_gap: int = 1
+
+    def stream(self, device: str, group: str) -> StreamState:
+        """The state of a stream; a stream not known yet begins with number 1."""
+        key = (device, group)
+        if key not in self.streams:
+            self.streams[key] = StreamState(max((s.id for s in self.streams.values()), default=0) + 1)
+        return self.streams[key]
+
+    def add_gap(self, destination: str, gap: Gap, mergeable: set[int]) -> int:
+        """Enter a gap, as part of one that is in `mergeable` where it belongs to it; gives its id."""
+        table = self.gaps.setdefault(destination, {})
+        for number in mergeable & table.keys():
+            both = merged(table[number], gap)
+            if both is not None:
+                table[number] = both
+                return number
+        number, self.next_gap = self.next_gap, self.next_gap + 1
+        table[number] = gap
+        return number
+
+
+def pack_head(state: LogState) -> bytes:
+    """The payload of a HEAD frame."""
+    return orjson.dumps(
+        {
+            "streams": [[s.id, device, group, s.next] for (device, group), s in state.streams.items()],
+            "cursors": {
+                name: {
+                    "at": cursor.position,
+                    "over": cursor.over,
+                    "done": [[*stream, n] for stream, n in cursor.done.items()],
+                }
+                for name, cursor in state.cursors.items()
+            },
+            "gaps": {
+                to: [[i, *gap.fields()] for i, gap in table.items()] for to, table in state.gaps.items()
+            },
+            "prev": state.previous_life,
+            "gap": state.next_gap,
+        }
+    )
+
+
+def unpack_head(life: str, payload: bytes) -> LogState:
+    """The state a HEAD frame carries."""
+    doc: dict[str, Any] = orjson.loads(payload)
+    return LogState(
+        life,
+        doc["prev"],
+        {(device, group): StreamState(i, following) for i, device, group, following in doc["streams"]},
+        {
+            name: Cursor(_position(c["at"]), _over(c["over"]), {(b, d, g): n for b, d, g, n in c["done"]})
+            for name, c in doc["cursors"].items()
+        },
+        {to: {row[0]: Gap(*row[1:]) for row in rows} for to, rows in doc["gaps"].items()},
+        doc["gap"],
+    )
+
+
+def pack_cursor(destination: str, cursor: Cursor, gone: list[int]) -> bytes:
+    """The payload of a CURSOR frame; `gone` are the ids of gaps that the destination has acknowledged."""
+    return orjson.dumps({"to": destination, "at": cursor.position, "over": cursor.over, "gone": gone})
+
+
+def enter_cursor(state: LogState, payload: bytes) -> None:
+    """Bring a CURSOR frame into the state."""
+    doc = orjson.loads(payload)
+    before = state.cursors.get(doc["to"], Cursor())
+    state.cursors[doc["to"]] = Cursor(_position(doc["at"]), _over(doc["over"]), before.done)
+    for number in doc["gone"]:
+        state.gaps.get(doc["to"], {}).pop(number, None)
+
+
+def pack_gap(destination: str, number: int, gap: Gap) -> bytes:
+    """The payload of a GAP frame."""
+    return orjson.dumps({"to": destination, "id": number, "gap": gap.fields()})
+
+
+def unpack_gap(payload: bytes) -> tuple[str, Gap]:
+    """The destination and the gap of a GAP frame."""
+    doc = orjson.loads(payload)
+    return doc["to"], Gap(*doc["gap"])
+
+
+def enter_gap(state: LogState, payload: bytes) -> None:
+    """Bring a GAP frame into the state."""
+    doc = orjson.loads(payload)
+    state.gaps.setdefault(doc["to"], {})[doc["id"]] = Gap(*doc["gap"])
+    state.next_gap = max(state.next_gap, doc["id"] + 1)
+
+
+def pack_schema(schema: Schema) -> bytes:
+    """The payload of a SCHEMA frame: names repeat a lot, so it is compressed."""
+    doc = {
+        "d": schema.device,
+        "g": schema.group,
+        "columns": [[column.name, column.store] for column in schema.columns],
+        "document": orjson.Fragment(schema.document),
+    }
+    return zlib.compress(orjson.dumps(doc), 6)
+
+
+def unpack_schema(payload: bytes) -> Schema:
+    """The schema of a SCHEMA frame."""
+    plain = zlib.decompress(payload)
+    doc = orjson.loads(plain)
+    # The document is the last member: its bytes are kept as they are, since `m` is their hash.
+    document = plain[plain.index(b'"document":') + 11 : -1]
+    columns = tuple(Column(name, store) for name, store in doc["columns"])
+    return Schema(doc["d"], doc["g"], columns, document, short_name(document))
+
+
+def _position(pair: list[int]) -> tuple[int, int]:
+    return pair[0], pair[1]
+
+
+def _over(pairs: list[list[list[int]]]) -> tuple[tuple[tuple[int, int], tuple[int, int]], ...]:
+    return tuple((_position(low), _position(high)) for low, high in pairs)

@@ -1,0 +1,65 @@
+"""The command line: one module per command, each with `add_arguments(parser)` and `run(args) -> exit code`.
+
+Exit codes: 0 ok, 1 a problem was found, 2 wrong usage, 3 unreachable; `run` ends with 78 (EX_CONFIG) when its
+configuration cannot run, so that systemd can tell it from a crash.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from edge_agent import __version__
+
+COMMANDS = {
+    "run": "poll the devices, keep what they say, forward it",
+    "check": "look for mistakes in a configuration or a profile and run the profile's tests",
+    "status": "what a running agent is doing",
+    "simulate": "play a device profile as a PLC",
+    "demo": "a small plant with everything in it: PLCs, the agent, a broker, and a receiver that counts",
+}
+
+EPILOG = """\
+first steps:
+  edge-agent demo                              see it work, no configuration needed
+  edge-agent check /etc/edge-agent/agent.yaml  all mistakes at once, each with file, line and what to write
+  edge-agent run --config /etc/edge-agent/agent.yaml
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+    try:
+        code = import_module(f"edge_agent.cli.{args.command}").run(args)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`edge-agent status | head`).
+        sys.stderr.close()
+        return 141
+    return int(code)
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-agent",
+        description="PLC data to your MQTT broker: never a wrong value, never a silent loss.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"edge-agent {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        # Only the command that is used is imported: some need libraries that others have no use for.
+        if name in argv:
+            import_module(f"edge_agent.cli.{name}").add_arguments(command)
+    return parser

@@ -1,0 +1,127 @@
+"""Golden tests: the dumps in a profile are decoded by the very code that polls, and compared."""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from edge_agent.config.settings import Expected, GoldenTest, Profile, Tag
+from edge_agent.core.codec import compile_block
+from edge_agent.core.model import Value
+from edge_agent.core.plan import Block, plan
+from edge_agent.core.registers import BIT_TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One expectation that does not hold: of test number `test`, for `column`."""
+
+    test: int
+    column: str
+    message: str
+
+
+def run(profile: Profile) -> list[str]:
+    """What fails of a profile's golden tests, in words; empty when all hold."""
+    return [
+        f"test '{profile.tests[failure.test].name}': {failure.column}: {failure.message}"
+        for failure in failures(profile)
+    ]
+
+
+def failures(profile: Profile) -> list[Failure]:
+    """Every expectation that does not hold."""
+    return [
+        Failure(number, column, message)
+        for number, test in enumerate(profile.tests)
+        for column, message in _mismatches(profile, test)
+    ]
+
+
+def _mismatches(profile: Profile, test: GoldenTest) -> Iterator[tuple[str, str]]:
+    tags = {tag.name: tag for tag in profile.tags}
+    got = _decoded(profile, test)
+    for column, expected in test.expect.items():
+        name, _, part = column.partition(".")
+        if column not in got:
+            yield column, "the dump has no register of it"
+        elif message := _mismatch(expected, *got[column], tags[name], part):
+            yield column, message
+
+
+def _decoded(profile: Profile, test: GoldenTest) -> dict[str, tuple[Value, str]]:
+    """Value and quality of every column that the dump says anything of, group by group as in a poll."""
+    limits = profile.limits
+    found: dict[str, tuple[Value, str]] = {}
+    for group in {tag.group for tag in profile.tags}:
+        fields = [tag.address for tag in profile.tags if tag.group == group and _mentioned(tag, test)]
+        blocks = plan(
+            fields, max_registers=limits.max_registers, max_bits=limits.max_bits, gap=limits.max_gap
+        )
+        for block in blocks:
+            layout = compile_block(block)
+            values, quality = layout.decode(_wire(block, test.tables.get(block.table, {})))
+            for column, value, text in zip(
+                layout.columns, values, quality or [""] * len(values), strict=True
+            ):
+                found[column.name] = value, text
+    return found
+
+
+def _mentioned(tag: Tag, test: GoldenTest) -> bool:
+    table = test.tables.get(tag.address.table, {})
+    return any(address in table for address in range(tag.address.address, tag.address.end))
+
+
+def _wire(block: Block, table: Mapping[int, int]) -> bytes:
+    """The data of an answer to a block's request; what the dump does not mention is 0."""
+    contents = [table.get(address, 0) for address in range(block.address, block.address + block.count)]
+    if block.table not in BIT_TABLES:
+        return struct.pack(f">{len(contents)}H", *contents)
+    word = sum(bit << place for place, bit in enumerate(contents))
+    return word.to_bytes(block.size_bytes, "little")
+
+
+def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: str) -> str | None:
+    level, _, reason = quality.partition(":")
+    want = f"{expected.quality}{':' if expected.reason else ''}{expected.reason or ''}"
+    if (level or "good") != expected.quality or expected.reason not in (None, reason):
+        return f"expected {want}, got {quality or 'good'} ({_shown(value)})"
+    if expected.value is not None and not _same(expected.value, value, tag):
+        return f"expected {_shown(expected.value)}, got {_shown(value)}"
+    if expected.text is not None and expected.text != (text := _text(tag, part, value)):
+        return f"expected the text {_shown(expected.text)}, got {_shown(text)}"
+    return None
+
+
+def _same(expected: Value, value: Value, tag: Tag) -> bool:
+    if isinstance(expected, bool | str) or isinstance(value, bool | str) or None in (expected, value):
+        return type(expected) is type(value) and expected == value
+    if tag.type == "float32":
+        return _single(expected) == _single(value)
+    return expected == value
+
+
+def _single(value: Value) -> bytes:
+    try:
+        return struct.pack("f", value)
+    except (OverflowError, struct.error):
+        return repr(value).encode()
+
+
+def _text(tag: Tag, part: str, value: Value) -> str | tuple[str, ...] | None:
+    """What the cloud shows for a value: the text of an enum, or those of the flags that are set."""
+    if not isinstance(value, int):
+        return None
+    if part:
+        return tag.parts.get(part, {}).get(value)
+    if tag.flags:
+        return tuple(text for bit, text in sorted(tag.flags.items()) if value >> bit & 1)
+    return tag.enum.get(value, tag.enum_else)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "no value" if value is None else str(value)

@@ -1,0 +1,36 @@
+"""How a protocol plugs into the configuration without the configuration knowing it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from edge_agent.config.section import Section
+from edge_agent.config.settings import GoldenTest, Group, Limits, ModbusConnection, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a protocol makes of a profile: everything in it that it alone understands."""
+
+    tags: tuple[Tag, ...]
+    limits: Limits
+    tests: tuple[GoldenTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One protocol, under the name it has in `connections.<name>.<kind>` and in a profile's `protocol`.
+
+    The models describe its part of the files; `profile_model` extends ProfileFile. `connection` makes the
+    settings of the section below `<kind>`, for a connection of that name; `contents` those of a profile,
+    given its groups (None for one that has mistakes of its own). Both note every mistake; `connection` then
+    gives None, `contents` leaves out what is wrong.
+    """
+
+    name: str
+    connection_model: type[BaseModel]
+    profile_model: type[BaseModel]
+    tag_model: type[BaseModel]
+    connection: Callable[[str, Section], ModbusConnection | None]
+    contents: Callable[[Section, Mapping[str, Group | None]], Contents]

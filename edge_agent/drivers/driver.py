@@ -1,0 +1,38 @@
+"""What a protocol's package offers to the agent, and how it is found when a configured device needs it."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from edge_agent.config import settings
+from edge_agent.core.model import Schema
+from edge_agent.ports import Clock, Poller
+
+_BUILT_IN: Mapping[str, str] = {"modbus": "edge_agent.drivers.modbus.driver"}
+
+
+class PolledDevice(Poller, Protocol):
+    """A device that can be polled, and what its scans look like."""
+
+    @property
+    def schemas(self) -> Mapping[str, Schema]:
+        """The schema of each group's scans."""
+        ...
+
+
+class Driver(Protocol):
+    """A protocol. A wire is whatever the protocol shares between the devices of one connection."""
+
+    def connect(self, connection: settings.ModbusConnection) -> AbstractAsyncContextManager[Any]:
+        """The wire of a connection for as long as the context lasts; never waits for the network."""
+        ...
+
+    def device(self, wire: Any, device: settings.Device, document: bytes, clock: Clock) -> PolledDevice:  # noqa: ANN401 - a wire is the driver's own
+        """One device behind a wire; `document` is its metadata."""
+        ...
+
+
+def driver(protocol: str) -> Driver:
+    """The driver of a protocol; imports its library now."""
+    return cast("Driver", import_module(_BUILT_IN[protocol]))

@@ -1,0 +1,1 @@
+"""Modbus: registers and bits of PLCs, meters, drives and I/O."""

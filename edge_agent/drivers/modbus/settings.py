@@ -1,0 +1,116 @@
+"""How Modbus is configured: what becomes of its part of the files."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast, get_args
+
+from edge_agent.config.kinds import Contents, Kind
+from edge_agent.config.section import Keys, Section
+from edge_agent.config.settings import Group, Limits, ModbusConnection, Tag
+from edge_agent.config.syntax import hint, host_port, nearest, quoted
+from edge_agent.drivers.modbus.dumps import golden_tests
+from edge_agent.drivers.modbus.keys import (
+    Addressing,
+    ConnectionKeys,
+    DefaultKeys,
+    LimitKeys,
+    ModbusProfile,
+    TagKeys,
+)
+from edge_agent.drivers.modbus.tags import Draft, make_tag
+
+PORT = 502
+"""The port registered for Modbus TCP."""
+
+K = TypeVar("K", bound=Keys)
+
+
+def connection(name: str, section: Section) -> ModbusConnection | None:
+    """One Modbus TCP socket."""
+    if _planned(section):
+        return None
+    keys = section.check(ConnectionKeys)
+    if keys is None:
+        return None
+    try:
+        host, port = host_port(keys.tcp, PORT)
+    except ValueError as error:
+        section.error(str(error), "tcp")
+        return None
+    return ModbusConnection(name, host, port, keys.timeout, keys.connect_timeout)
+
+
+def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
+    """Tags, limits and golden tests of a Modbus profile."""
+    limits = _checked(section.inside("limits"), LimitKeys()) or LimitKeys()
+    defaults = _checked(section.inside("defaults"), DefaultKeys())
+    entries = section.inside("tags")
+    tags: list[Tag] = []
+    if defaults is not None:
+        _check_default_group(section, defaults, groups)
+        style = _style(section)
+        for name, entry in entries.entries():
+            keys = entry.check(TagKeys)
+            tag = make_tag(Draft(name, entry, keys, defaults, style, limits), groups) if keys else None
+            tags += [tag] if tag else []
+        if style is None:
+            _doubt_addressing(entries, tags)
+    return Contents(
+        tags=tuple(tags),
+        limits=Limits(limits.max_registers, limits.max_bits, limits.max_gap),
+        tests=golden_tests(section.inside("tests"), entries, tags),
+    )
+
+
+KIND = Kind(
+    name="modbus",
+    connection_model=ConnectionKeys,
+    profile_model=ModbusProfile,
+    tag_model=TagKeys,
+    connection=connection,
+    contents=contents,
+)
+
+
+def _planned(section: Section) -> bool:
+    """Note transports and framings that are not there yet; whether there was one."""
+    found = [key for key in ("udp", "tls", "serial") if section.inside(key).present]
+    for key in found:
+        section.error_at_key(f"'{key}' is not supported yet; there is tcp: \"host:{PORT}\"", key)
+    mode = section.inside("mode")
+    if not isinstance(mode.value, str) or mode.value == "tcp":
+        return bool(found)
+    what = "is not supported yet" if mode.value in ("rtu", "ascii") else "is not a mode"
+    mode.error(f"mode {quoted(mode.value)} {what}; leave it out, or write tcp")
+    return True
+
+
+def _checked(section: Section, default: K) -> K | None:
+    return default if section.value is None else section.check(type(default))
+
+
+def _style(section: Section) -> Addressing | None:
+    """How addresses are written; for a misspelt word the one that was meant, so that no tag is blamed."""
+    written = section.inside("addressing").value
+    if written is None:
+        return None
+    return cast("Addressing", nearest(written, list(get_args(Addressing))) or "protocol")
+
+
+def _check_default_group(section: Section, defaults: DefaultKeys, groups: Mapping[str, Group | None]) -> None:
+    name = defaults.group
+    if name is not None and name not in groups:
+        section.error(f"unknown group {quoted(name)}{hint(name, list(groups))}", "defaults", "group")
+
+
+def _doubt_addressing(entries: Section, tags: Sequence[Tag]) -> None:
+    """Warn of addresses that look as if counted from 40001, in a file that does not say how it counts."""
+    digit = {"holding": 4, "input": 3}
+    for tag in tags:
+        field = tag.address
+        if field.address // 10000 == digit.get(field.table) and field.address % 10000:
+            message = (
+                f"{field.table} {field.address} looks like a printed address; write addressing: modicon, "
+                "or addressing: protocol when it is the number on the wire"
+            )
+            entries.warning(message, tag.name, "address")
+            return

@@ -1,0 +1,79 @@
+"""One connection shared by the devices behind it: who may ask when, and when it is opened again."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from edge_agent.config.settings import ModbusConnection
+from edge_agent.core.backoff import Backoff
+from edge_agent.core.plan import Block
+from edge_agent.drivers.modbus.client import ModbusSocket
+from edge_agent.errors import DeviceError
+
+LONGEST_WAIT_S = 30.0
+"""Between two attempts to connect: a PLC that is switched on again is read half a minute later at most."""
+
+log = structlog.get_logger("modbus")
+
+
+class Wire:
+    """One request at a time, in the order of asking. A closed socket is opened again by the next request."""
+
+    def __init__(self, connection: ModbusConnection, *, uniform: Callable[[float, float], float]) -> None:
+        self._connection = connection
+        self._socket = ModbusSocket(connection)
+        self._lock = asyncio.Lock()
+        self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S, stable_s=0.001)
+        self._retry_at = 0.0
+        self._up: bool | None = None
+        self.requests = 0
+
+    async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
+        """The data of a block, and when the request went out and its answer came in (loop time, s).
+
+        Raises DeviceError; `disconnected` at once while the next attempt to connect has to wait.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            if not self._socket.connected:
+                await self._connect(loop)
+            self.requests += 1
+            sent = loop.time()
+            data = await self._socket.read(unit, block)
+            return data, sent, loop.time()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        if loop.time() < self._retry_at:
+            raise DeviceError("disconnected", "waiting to connect again")
+        try:
+            await self._socket.connect()
+        except DeviceError as error:
+            self._retry_at = loop.time() + self._backoff.after(0.0)
+            if self._up is not False:
+                self._up = False
+                log.warning("connection down", connection=self._connection.name, why=error.detail)
+            raise
+        self._backoff.after(1.0)
+        self._retry_at = 0.0
+        if self._up is False:
+            log.info("connection up", connection=self._connection.name)
+        self._up = True
+
+
+@asynccontextmanager
+async def connect(connection: ModbusConnection) -> AsyncIterator[Wire]:
+    """The wire of a connection for as long as its devices are polled; the socket opens with the first
+    request.
+    """
+    wire = Wire(connection, uniform=random.uniform)
+    try:
+        yield wire
+    finally:
+        wire.close()

@@ -1,0 +1,70 @@
+"""How a device is doing: one event per change of state, and the document that tells the cloud."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from edge_agent.ports import Clock
+
+State = Literal["starting", "ok", "failing", "down"]
+"""ok: every request was answered; failing: some were not; down: none was."""
+
+log = structlog.get_logger("device")
+
+
+class Health:
+    """The state of one device over all its groups; `changed` is called after each change."""
+
+    def __init__(self, device: str, clock: Clock, changed: Callable[[str], None]) -> None:
+        self.device = device
+        self.state: State = "starting"
+        self.since_ns = clock()
+        self.last_good_ns: int | None = None
+        self.why = ""
+        self._clock = clock
+        self._changed = changed
+        self._groups: dict[str, tuple[State, str]] = {}
+
+    def note(self, group: str, state: State, why: str = "") -> bool:
+        """Enter how a group was read just now; true when that group came back from being down."""
+        before = self._groups.get(group, ("starting", ""))[0]
+        self._groups[group] = (state, why)
+        now_ns = self._clock()
+        if state == "ok":
+            self.last_good_ns = now_ns
+        overall = self._overall()
+        if overall != self.state:
+            self._change(overall, why, now_ns)
+        return before == "down" and state != "down"
+
+    def document(self, gateway: str) -> dict[str, object]:
+        """The device's retained message. Times in ms UTC."""
+        return {
+            "v": 1,
+            "gw": gateway,
+            "d": self.device,
+            "state": self.state,
+            "since": self.since_ns // 1_000_000,
+            "last_good": None if self.last_good_ns is None else self.last_good_ns // 1_000_000,
+            "why": self.why,
+        }
+
+    def _overall(self) -> State:
+        states = {state for state, _ in self._groups.values()}
+        if states == {"ok"}:
+            return "ok"
+        return "down" if states == {"down"} else "failing"
+
+    def _change(self, state: State, why: str, now_ns: int) -> None:
+        silent_s = round((now_ns - self.since_ns) / 1e9, 1)
+        before, self.state, self.since_ns, self.why = self.state, state, now_ns, "" if state == "ok" else why
+        if state == "ok" and before == "starting":
+            log.info("device answers", device=self.device)
+        elif state == "ok":
+            log.info("device back", device=self.device, was=before, for_s=silent_s)
+        else:
+            log.warning(
+                "device " + ("down" if state == "down" else "answers in part"), device=self.device, why=why
+            )
+        self._changed(self.device)

@@ -1,0 +1,69 @@
+"""Read one group of a device for ever: when it is due, once, and hand over what came."""
+
+import asyncio
+from dataclasses import dataclass
+
+from edge_agent.core.cadence import Cadence
+from edge_agent.core.model import Scan, Schema, bad
+from edge_agent.errors import DeviceError, NotStored
+from edge_agent.flow.health import Health
+from edge_agent.flow.intake import Intake
+from edge_agent.ports import Clock, Poller
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """What polling one group takes. `life` is the buffer id that its losses belong to."""
+
+    poller: Poller
+    schema: Schema
+    cadence: Cadence
+    intake: Intake
+    health: Health
+    clock: Clock
+    life: str
+
+
+async def poll(polling: Polling) -> None:
+    """Poll until cancelled. A device that does not answer is bad quality; a due time it cost us otherwise is
+    a gap.
+    """
+    loop = asyncio.get_running_loop()
+    last_ns: int | None = None
+    while True:
+        due, missed = polling.cadence.next(loop.time())
+        await asyncio.sleep(due - loop.time())
+        scan, answered = await _read(polling)
+        if missed and answered and last_ns is not None:
+            polling.intake.overrun(polling.life, last_ns, scan.time_ns, missed)
+        last_ns = scan.time_ns if answered else None
+
+
+async def _read(polling: Polling) -> tuple[Scan, bool]:
+    schema = polling.schema
+    try:
+        scan = await polling.poller.read(schema.group)
+    except DeviceError as error:
+        came_back = polling.health.note(schema.group, "down", str(error))
+        count = len(schema.columns)
+        scan = Scan(schema, polling.clock(), (None,) * count, (bad(error.reason),) * count)
+        _take(polling.intake, scan, came_back=came_back)
+        return scan, False
+    worst = next(
+        (q for q in scan.quality or () if q.startswith(("bad:exception", "bad:timeout", "bad:short"))), ""
+    )
+    came_back = polling.health.note(schema.group, "failing" if worst else "ok", worst)
+    _take(polling.intake, scan, came_back=came_back)
+    return scan, True
+
+
+def _take(intake: Intake, scan: Scan, *, came_back: bool) -> None:
+    stored = intake.take(scan, came_back=came_back)
+    if isinstance(stored, asyncio.Future):
+        stored.add_done_callback(lambda future: _renew(intake, future))
+
+
+def _renew(intake: Intake, stored: "asyncio.Future[None]") -> None:
+    """After a gap at the head of its stream the receiver knows nothing: the next scan is a full one."""
+    if not stored.cancelled() and isinstance(stored.exception(), NotStored):
+        intake.renew()

@@ -1,0 +1,1 @@
+"""MQTT brokers: paho as codec, driven by our own event loop."""

@@ -1,0 +1,1 @@
+"""The agent as a service: logs, the control socket, the identity of the machine."""

@@ -1,0 +1,42 @@
+"""Where events go: JSON lines with a priority for journald, or readable lines on a terminal."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
+"""syslog priorities (RFC 5424, 6.2.1), as `<N>` in front of a line for journald (sd-daemon(3))."""
+
+
+def set_up(level: Literal["debug", "info", "warning", "error"], *, json: bool | None = None) -> None:
+    """Send events of `level` and above to stderr: JSON unless stderr is a terminal (or as `json` says)."""
+    plain = sys.stderr.isatty() if json is None else not json
+    renderer = _console() if plain else [structlog.processors.format_exc_info, _prioritised]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries tell of each attempt; we tell of each change.
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("asyncio").addHandler(logging.StreamHandler())
+
+
+def _console() -> list[structlog.typing.Processor]:
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+def _prioritised(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    text = structlog.processors.JSONRenderer(sort_keys=False)(logger, name, event)
+    line = text if isinstance(text, str) else text.decode()
+    return f"<{PRIORITY.get(name, 6)}>{line}"

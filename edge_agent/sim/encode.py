@@ -1,0 +1,83 @@
+"""Raw values as the bytes a device holds.
+
+This is the witness beside the agent's own codec: each value is laid out by itself, as whole bytes and by
+explicit swaps, so that the two share no code and no table.
+
+An order is two independent answers. Are the words of a value turned round (CDAB, DCBA)? Are the two bytes of
+each word (BADC, DCBA)? Text is a row of words, so only the second applies; a value of 8 bits has no words,
+the second says in which half of its register it stands.
+"""
+
+import struct
+from collections.abc import Mapping
+
+from edge_agent.core.registers import Field, Type
+
+Raw = bool | int | float | str
+"""What registers or a bit hold, before scale and offset."""
+
+BITS: Mapping[Type, int] = {
+    "int8": 8,
+    "uint8": 8,
+    "int16": 16,
+    "uint16": 16,
+    "int32": 32,
+    "uint32": 32,
+    "int64": 64,
+    "uint64": 64,
+    "float32": 32,
+    "float64": 64,
+}
+"""Bits of each type that is a number."""
+
+
+def encode(raw: Raw, field: Field) -> bytes:
+    """The bytes of one tag as they lie in its registers, from the first byte `place` names.
+
+    `raw` is an int in the range of an integer type, a float for a float type, a text that fits into the
+    length of a string; TypeError, ValueError or OverflowError for anything else.
+    """
+    words_turned = field.order in {"CDAB", "DCBA"} and field.type != "string"
+    bytes_turned = field.order in {"BADC", "DCBA"}
+    plain = _plain(raw, field)
+    if len(plain) == 1 or not (words_turned or bytes_turned):
+        return plain
+    words = [plain[at : at + 2] for at in range(0, len(plain), 2)]
+    if words_turned:
+        words.reverse()
+    return b"".join(word[::-1] if bytes_turned else word for word in words)
+
+
+def place(field: Field) -> tuple[int, int]:
+    """First byte of a tag in its table of registers, and how many bytes it takes."""
+    first = 2 * field.address
+    if BITS.get(field.type) != 8:
+        return first, 2 * field.size
+    return (first if field.order in {"BADC", "DCBA"} else first + 1), 1
+
+
+def registers(raw: Raw, field: Field) -> list[int]:
+    """The registers of one tag, 0 to 65535 each; the half a value of 8 bits leaves free is 0."""
+    first, count = place(field)
+    data = bytearray(2 * field.size)
+    offset = first - 2 * field.address
+    data[offset : offset + count] = encode(raw, field)
+    return [data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)]
+
+
+def _plain(raw: Raw, field: Field) -> bytes:
+    """The bytes of a value with the highest first, as order ABCD has them."""
+    if field.type == "string":
+        if not isinstance(raw, str):
+            raise TypeError(f"{field.name}: {raw!r} is no text")
+        text = raw.encode(field.encoding)
+        if len(text) > 2 * field.length:
+            raise ValueError(f"{field.name}: {raw!r} does not fit into {field.length} registers")
+        return text.ljust(2 * field.length, bytes(field.pad[:1]) or b"\0")
+    if isinstance(raw, str):
+        raise TypeError(f"{field.name}: {raw!r} is no number")
+    if field.type.startswith("float"):
+        return struct.pack(">f" if field.type == "float32" else ">d", raw)
+    if isinstance(raw, float):
+        raise TypeError(f"{field.name}: {raw!r} is no whole number")
+    return raw.to_bytes(BITS[field.type] // 8, "big", signed=field.type.startswith("int"))

@@ -1,0 +1,313 @@
+"""Simulated truth: what each tag of a profile holds at each moment.
+
+A value tells by itself which tag it belongs to and when it was there, so that whoever receives it can tell a
+neighbour's, a shifted and a stale value from the right one:
+
+    raw value = index * 4096 + step        index: position of the tag in its profile, from 1
+                                           step:  the tick, 0 to 4095; a tick lasts 200 ms
+
+A type or a valid range too narrow for that gives up step bits first; where not even the neighbours can be
+told apart, and for bits, enums and flags, the value follows a pseudo-random sequence of its own.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from hashlib import blake2b
+from struct import pack, unpack
+
+from edge_agent.config.settings import Tag
+from edge_agent.core.model import Value
+from edge_agent.core.registers import Bit, Field
+from edge_agent.sim.encode import BITS, Raw
+
+TICK_NS = 200_000_000
+"""How long every value stands still, in ns."""
+
+TICKS = 4096
+"""Ticks until all values come round again: 819.2 s."""
+
+STEP_BITS = 12
+
+UNIT_TICKS = 16
+"""How far the units of one PLC run apart (3.2 s; all 256 differ), so that one's value is stale in another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One tag of a simulated device: `raw(tick)` is what stands in its registers, or its bit.
+
+    `steps` is how many values it takes one after the other; 0 when a value does not tell the tag's index.
+    """
+
+    tag: Tag
+    raw: Callable[[int], Raw]
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One column of a scan: `raw(tick)` of its tag, and the engineering value expected of the agent.
+
+    `single` says that the value is a float32 as the device holds it. `steps` as in Source.
+    """
+
+    name: str
+    raw: Callable[[int], Raw]
+    expected: Callable[[int], Value]
+    steps: int
+    single: bool = False
+
+
+def tick_at(time_ns: int, unit: int = 1) -> int:
+    """The tick of a unit at a moment of UTC in ns."""
+    return (time_ns // TICK_NS + (unit - 1) * UNIT_TICKS) % TICKS
+
+
+def sources(tags: Sequence[Tag]) -> tuple[Source, ...]:
+    """What every tag of a profile holds; `tags` are all tags of the profile in its order.
+
+    ValueError when the sentinels and bounds of a tag leave no value for it.
+    """
+    slots = len(tags) + 1
+    return tuple(Source(tag, *_raw(tag, index, slots)) for index, tag in enumerate(tags, 1))
+
+
+def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
+    """Every column a scan of these tags can carry, by name: `tag`, and `tag.part` for its bits."""
+    return {signal.name: signal for source in sources(tags) for signal in _columns(source)}
+
+
+def _columns(source: Source) -> Iterable[Signal]:
+    field = source.tag.address
+    if field.whole or not field.bits:
+        single = field.type == "float32" and _unscaled(field)
+        yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, single)
+    for part in field.bits:
+        yield Signal(f"{field.name}.{part.name}", source.raw, _part(part, source.raw), 0)
+
+
+def _part(part: Bit, raw: Callable[[int], Raw]) -> Callable[[int], Value]:
+    def expected(tick: int) -> Value:
+        word = raw(tick)
+        number = int(word) >> part.shift & (1 << part.width) - 1
+        return bool(number) if part.width == 1 else number
+
+    return expected
+
+
+def _engineering(field: Field, raw: Callable[[int], Raw]) -> Callable[[int], Value]:
+    if field.type == "bool":
+        return raw
+    if field.type == "string":
+        pad = bytes(field.pad).decode("latin-1")
+        return lambda tick: str(raw(tick)).rstrip(pad)
+    return raw if _unscaled(field) else lambda tick: scaled(raw(tick), field)
+
+
+def scaled(raw: Raw, field: Field) -> int | float:
+    """The value raw * scale + offset: exact, an int where raw, scale and offset are whole, else rounded once.
+
+    A float32 stands for its shortest decimal: 230.2 * 10 is 2302.0, not 2302.0000076.
+    """
+    text = shortest(float(raw)) if field.type == "float32" else None
+    value = Fraction(text if text is not None else raw) * field.scale + field.offset
+    whole = not field.type.startswith("float") and field.scale.denominator == field.offset.denominator == 1
+    return int(value) if whole else float(value)
+
+
+def shortest(value: float) -> str:
+    """The shortest decimal that names this float32 (9 digits always do)."""
+    texts = (f"{value:.{digits}g}" for digits in range(1, 10))
+    return next((text for text in texts if single(float(text)) == value), repr(value))
+
+
+def single(value: float) -> float:
+    """The float32 nearest to a number; infinite beyond their range."""
+    try:
+        (near,) = unpack(">f", pack(">f", value))
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    return float(near)
+
+
+def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
+    """What a tag holds at a tick, and its steps."""
+    field = tag.address
+    if field.type == "bool":
+        return lambda tick: bool(_chance(index, tick) & 1), 0
+    if field.type == "string":
+        return _text(field, index)
+    if field.enum:
+        return _draw(_known(field), field, index), 0
+    if field.bits or tag.flags:
+        return _word(tag, index), 0
+    return _number(field, index, slots)
+
+
+def _text(field: Field, index: int) -> tuple[Callable[[int], Raw], int]:
+    room = 2 * field.length
+
+    def raw(tick: int) -> str:
+        text = f"T{index}-{tick}"
+        while len(text.encode(field.encoding)) > room:
+            text = text[:-1]
+        return text
+
+    return raw, TICKS if raw(TICKS - 1) == f"T{index}-{TICKS - 1}" else 1
+
+
+def _known(field: Field) -> list[Raw]:
+    """The raw values of the known numbers of an enum, as far as the parts know theirs too."""
+    exact = [(Fraction(number) - field.offset) / field.scale for number in sorted(field.enum or ())]
+    whole = [int(number) for number in exact if number.denominator == 1]
+    fits = [number for number in whole if all(_part_knows(part, number) for part in field.bits)]
+    return [float(number) if field.type.startswith("float") else number for number in fits or whole]
+
+
+def _part_knows(part: Bit, word: int) -> bool:
+    return part.enum is None or (word >> part.shift & (1 << part.width) - 1) in part.enum
+
+
+def _word(tag: Tag, index: int) -> Callable[[int], Raw]:
+    """Bits that follow a sequence each; those without a name too, unless the tag counts flags."""
+    field = tag.address
+    mask = sum(1 << bit for bit in tag.flags) or (1 << BITS[field.type]) - 1
+    for part in field.bits:
+        mask |= (1 << part.width) - 1 << part.shift
+
+    def raw(tick: int) -> int:
+        for attempt in range(1000):
+            word = _chance(index, tick, attempt) & mask
+            for part in field.bits:
+                if part.enum:
+                    known = sorted(part.enum)
+                    number = known[_chance(index, tick, attempt, part.shift) % len(known)]
+                    word = word & ~((1 << part.width) - 1 << part.shift) | number << part.shift
+            if _allowed(word, field):
+                return word
+        raise ValueError(f"{field.name}: no value found beside its sentinels and bounds")
+
+    return raw
+
+
+def _draw(candidates: Iterable[Raw], field: Field, index: int) -> Callable[[int], Raw]:
+    """A pseudo-random walk over a few values."""
+    left = [raw for raw in candidates if _allowed(raw, field)]
+    if not left:
+        raise ValueError(f"{field.name}: its sentinels and bounds leave no value")
+    return lambda tick: left[_chance(index, tick) % len(left)]
+
+
+def _number(field: Field, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
+    """Index and step side by side in the numbers that type and valid range offer."""
+    grid, places = _grid(field, slots << STEP_BITS)
+    # At least two step bits, or no value would ever move; indexes may come round then, far from each other.
+    bits = max(2, min(STEP_BITS, (len(grid) // slots).bit_length() - 1))
+    rooms = len(grid) >> bits
+    if rooms < min(4, slots):
+        return _draw([_on_grid(code, places, field) for code in grid], field, index), 0
+    base = index % rooms << bits
+    span = 1 << bits
+
+    def raw(tick: int) -> Raw:
+        step = _step(tick, bits)
+        for more in range(span):
+            value = _on_grid(grid[base | (step + more) % span], places, field)
+            if _allowed(value, field):
+                return value
+        raise ValueError(f"{field.name}: its sentinels leave no value")
+
+    return raw, span
+
+
+def _step(tick: int, bits: int) -> int:
+    """The step of a tick in so many bits.
+
+    With less than 12 bits it is never the tick's own low bits: so no narrow value equals a wide one at any
+    tick. Steps of a few bits would come round within seconds; there they follow a sequence.
+    """
+    if bits == STEP_BITS:
+        return tick
+    span = 1 << bits
+    ahead = span // 2 if bits >= 7 else 1 + _chance(0, tick) % (span - 1)
+    return (tick + ahead) % span
+
+
+def _grid(field: Field, wanted: int) -> tuple[range, int]:
+    """The raw values to choose from, as whole multiples of 2**-places; at most about `wanted`.
+
+    Every one is exact in the field's type. Whole numbers from 0 where the valid range allows it, else as many
+    as the range holds, from its low end.
+    """
+    real = field.type.startswith("float")
+    digits = {"float32": 24, "float64": 53}.get(field.type, BITS[field.type])
+    plain = range(min(wanted, 1 << digits))
+    if field.valid is None:
+        return plain, 0
+    low, high = _bounds(field)
+    if low <= plain[0] and plain[-1] <= high and len(plain) == wanted:
+        return plain, 0
+    if not real:
+        return range(math.ceil(low), min(math.floor(high) + 1, math.ceil(low) + wanted)), 0
+    largest = max(abs(low), abs(high), Fraction(1, 1 << 100))
+    finest = digits - math.frexp(float(largest))[1]
+    places = min(0, finest)
+    while places < finest and (high - low) * Fraction(2) ** places < wanted:
+        places += 1
+    unit = Fraction(2) ** places
+    first = math.ceil(low * unit)
+    return range(first, min(math.floor(high * unit) + 1, first + wanted)), places
+
+
+def _bounds(field: Field) -> tuple[Fraction, Fraction]:
+    """The valid range in raw values, within what the type holds."""
+    if field.type.startswith("float"):
+        limits = (-(Fraction(2) ** 100), Fraction(2) ** 100)
+    elif field.type.startswith("int"):
+        limits = (Fraction(-(1 << BITS[field.type] - 1)), Fraction((1 << BITS[field.type] - 1) - 1))
+    else:
+        limits = (Fraction(0), Fraction((1 << BITS[field.type]) - 1))
+    valid = field.valid or (-math.inf, math.inf)
+    raws = sorted(
+        (Fraction(str(bound)) - field.offset) / field.scale  # as written: 0.1 is a tenth
+        if math.isfinite(bound)
+        else limits[(bound > 0) == (field.scale > 0)]
+        for bound in valid
+    )
+    return max(raws[0], limits[0]), min(raws[1], limits[1])
+
+
+def _on_grid(code: int, places: int, field: Field) -> Raw:
+    """The raw value of a number of the grid; the negative half of a signed type is its upper one."""
+    if field.type.startswith("float"):
+        return math.ldexp(code, -places)
+    bits = BITS[field.type]
+    return code - (1 << bits) if field.type.startswith("int") and code >> bits - 1 == 1 else code
+
+
+def _allowed(raw: Raw, field: Field) -> bool:
+    """Neither a sentinel (as a number or as the bits in the registers) nor outside the valid range."""
+    if field.sentinels and field.sentinels & {raw, _pattern(raw, field)}:
+        return False
+    if field.valid is None:
+        return True
+    return field.valid[0] <= (float(raw) if _unscaled(field) else scaled(raw, field)) <= field.valid[1]
+
+
+def _unscaled(field: Field) -> bool:
+    return field.scale == 1 and field.offset == 0
+
+
+def _pattern(raw: Raw, field: Field) -> int:
+    """The bits of a raw value in its registers, as an unsigned number."""
+    if field.type.startswith("float"):
+        return int.from_bytes(pack(">f" if field.type == "float32" else ">d", raw), "big")
+    return int(raw) % (1 << BITS[field.type])
+
+
+def _chance(*numbers: int) -> int:
+    """64 bits that follow from the numbers and from nothing else, alike on every machine."""
+    text = ":".join(map(str, numbers)).encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")

@@ -1,0 +1,1 @@
+"""The agent measured beside a straight C loop: same simulator, broker, receiver and time."""

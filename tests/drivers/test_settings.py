@@ -1,0 +1,492 @@
+import sys
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from edge_agent.config import load_profile
+from edge_agent.config.problems import Problem, render
+from edge_agent.config.section import Section
+from edge_agent.config.settings import Expected, GoldenTest, Limits, ModbusConnection, Tag
+from edge_agent.config.syntax import Origin, Surroundings
+from edge_agent.config.yaml_nodes import read
+from edge_agent.core.registers import Bit, Field
+from edge_agent.drivers import kinds
+from edge_agent.drivers.modbus.settings import connection
+
+PRESS = """\
+schema: edge-agent/profile/1
+id: acme/press
+version: 1.0.0
+protocol: modbus
+title: A press
+addressing: STYLE
+defaults: {table: holding, type: uint16, group: fast}
+groups: {fast: {interval: 1s}}
+tags:
+  t: TAG
+"""
+
+
+# --- connections ------------------------------------------------------------------------
+
+
+def test_a_tcp_connection_has_defaults() -> None:
+    made, problems = _connection('{tcp: "10.3.7.20"}')
+
+    assert made == ModbusConnection("plc", "10.3.7.20", 502, 1.0, 3.0)
+    assert problems == []
+
+
+def test_a_tcp_connection_takes_what_is_written() -> None:
+    made, _ = _connection('{tcp: "plc7:1502", mode: tcp, timeout: 250ms, connect_timeout: 5s}')
+
+    assert made == ModbusConnection("plc", "plc7", 1502, 0.25, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("{}", ["missing key 'tcp'"]),
+        ("{tcp: 502}", ['502 is not a text; write "502" in quotes']),
+        ('{tcp: "a b"}', ["'a b' is not an address; write for example \"10.3.7.20:502\""]),
+        ("{tcp: a, timout: 1s}", ["unknown key 'timout' - did you mean 'timeout'?"]),
+        ("{tcp: a, timeout: 2min}", ["'2min' is too large; at most 60s"]),
+        ("{udp: a}", ["'udp' is not supported yet; there is tcp: \"host:502\""]),
+        ("{tls: a}", ["'tls' is not supported yet; there is tcp: \"host:502\""]),
+        ("{tcp: a, mode: rtu}", ["mode 'rtu' is not supported yet; leave it out, or write tcp"]),
+        ("{tcp: a, mode: rtuu}", ["mode 'rtuu' is not a mode; leave it out, or write tcp"]),
+    ],
+)
+def test_a_connection_is_refused_with(text: str, messages: list[str]) -> None:
+    made, problems = _connection(text)
+
+    assert made is None
+    assert [problem.message for problem in problems] == messages
+
+
+# --- where a tag stands -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("style", "address", "table", "expected"),
+    [
+        ("protocol", "0", "holding", 0),
+        ("protocol", "0xFFFF", "holding", 65535),
+        ("one_based", "1", "holding", 0),
+        ("one_based", "65536", "holding", 65535),
+        ("modicon", "40001", "holding", 0),
+        ("modicon", '"40101"', "holding", 100),
+        ("modicon", "30017", "input", 16),
+        ("modicon", "465536", "holding", 65535),
+        ("modicon", "300001", "input", 0),
+    ],
+)
+def test_an_address_is_counted_as_the_file_says(
+    tmp_path: Path, style: str, address: str, table: str, expected: int
+) -> None:
+    field = _tag(tmp_path, f"{{address: {address}}}", style).address
+
+    assert (field.table, field.address) == (table, expected)
+
+
+def test_modicon_bits_come_from_their_first_digit(tmp_path: Path) -> None:
+    coil = _tag(tmp_path, '{address: "00001", type: bool}', "modicon").address
+    discrete = _tag(tmp_path, "{address: 10008, type: bool}", "modicon").address
+
+    assert (coil.table, coil.address) == ("coil", 0)
+    assert (discrete.table, discrete.address) == ("discrete", 7)
+
+
+@pytest.mark.parametrize(
+    ("style", "tag", "at", "message"),
+    [
+        ("protocol", "{address: 70000}", "70000", "address 70000 is beyond 65535"),
+        (
+            "protocol",
+            "{address: 440001}",
+            "440001",
+            "address 440001 is beyond 65535; write the address without the leading 4: 40000, or addressing: modicon",
+        ),
+        (
+            "one_based",
+            "{address: 300017}",
+            "300017",
+            "address 300017 is beyond 65536; write the address without the leading 3: 17, or addressing: modicon",
+        ),
+        ("protocol", "{address: -1}", "-1", "address -1 is too small; with addressing: protocol the first one is 0"),
+        ("one_based", "{address: 0}", "0}", "address 0 is too small; with addressing: one_based the first one is 1"),
+        ("protocol", "{address: true}", "true", "true is not an address; write a number, decimal or 0x..."),
+        ("protocol", '{address: "1"}', '"1"', "'1' is not an address; write a number, decimal or 0x..."),
+        (
+            "modicon",
+            "{address: 101}",
+            "101",
+            "101 is not a modicon address; write it as printed: \"00001\", 10001, 30001 or 40001",
+        ),
+        (
+            "modicon",
+            "{address: 20001}",
+            "20001",
+            "20001 is not a modicon address; write it as printed: \"00001\", 10001, 30001 or 40001",
+        ),
+        (
+            "modicon",
+            "{address: 30001, table: holding}",
+            "holding}",
+            "address 30001 is in table input, not holding; leave 'table' out",
+        ),
+        (
+            "protocol",
+            "{address: 65535, type: uint32}",
+            "65535",
+            "uint32 takes 2 registers, 65535 to 65536; the last one of a table is 65535",
+        ),
+    ],
+)  # fmt: skip
+def test_an_address_is_refused_with(tmp_path: Path, style: str, tag: str, at: str, message: str) -> None:
+    _refused(tmp_path, tag, at, message, style)
+
+
+def test_printed_addresses_in_a_file_that_does_not_say_so_are_doubted_once(tmp_path: Path) -> None:
+    text = PRESS.replace("addressing: STYLE\n", "").replace("  t: TAG", "  a: {address: 40001}\n  b: {address: 40002}")
+    path = tmp_path / "press.yaml"
+    path.write_text(text)
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None
+    assert [(problem.severity, problem.line, problem.message) for problem in problems] == [
+        (
+            "warning",
+            9,
+            "holding 40001 looks like a printed address; write addressing: modicon, "
+            "or addressing: protocol when it is the number on the wire",
+        )
+    ]
+
+
+def test_a_misspelt_addressing_blames_no_tag(tmp_path: Path) -> None:
+    _, problems = _load(tmp_path, "{address: 40001}", "modicom")
+
+    assert [problem.message for problem in problems] == ["unknown addressing 'modicom' - did you mean 'modicon'?"]
+
+
+# --- what a tag means -------------------------------------------------------------------
+
+
+def test_a_tag_becomes_a_field_with_what_is_written(tmp_path: Path) -> None:
+    tag = _tag(
+        tmp_path,
+        "{address: 7, type: int16, order: BADC, scale: 0.1, offset: -40, sentinels: [-32768], valid: [-40, 150],"
+        " unit: Cel, quantity: Temperature, deadband: 0.5, access: rw}",
+    )
+
+    assert tag.address == Field(
+        "t",
+        "holding",
+        7,
+        "int16",
+        order="BADC",
+        scale=Fraction(1, 10),
+        offset=Fraction(-40),
+        sentinels=frozenset({-32768}),
+        valid=(-40.0, 150.0),
+        deadband=0.5,
+        on_change=True,
+    )
+    assert (tag.unit, tag.quantity, tag.access, tag.deadband, tag.group) == ("Cel", "Temperature", "rw", 0.5, "fast")
+
+
+def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    defaults = "{table: input, type: float32, order: CDAB, group: fast, nan: quiet, report: on_change, kind: counter}"
+    path.write_text(
+        PRESS.replace("STYLE", "protocol")
+        .replace("{table: holding, type: uint16, group: fast}", defaults)
+        .replace("t: TAG", "t: {address: 4}")
+    )
+
+    profile, _ = load_profile(path, kinds())
+
+    assert profile is not None
+    assert profile.tags[0].address == Field("t", "input", 4, "float32", order="CDAB", on_change=True)
+    assert profile.tags[0].kind == "counter"
+
+
+def test_a_default_word_order_does_not_touch_strings(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    path.write_text(
+        PRESS.replace("STYLE", "protocol")
+        .replace("type: uint16,", "type: uint16, order: CDAB,")
+        .replace("t: TAG", "t: {address: 4, type: string, length: 2, pad: [0, 32], encoding: ascii}")
+    )
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    assert profile.tags[0].address == Field(
+        "t", "holding", 4, "string", length=2, pad=(0, 32), encoding="ascii"
+    )
+
+
+def test_bits_become_parts(tmp_path: Path) -> None:
+    tag = _tag(
+        tmp_path, '{address: 1, bits: {door: 0, lamp: {bits: [5, 4], enum: {0: "off", 1: green}}, ok: {bits: [9]}}}'
+    )
+
+    assert tag.address.bits == (Bit("door", 0), Bit("lamp", 4, 2, frozenset({0, 1})), Bit("ok", 9))
+    assert tag.address.whole is False
+    assert tag.parts == {"door": {}, "lamp": {0: "off", 1: "green"}, "ok": {}}
+
+
+@pytest.mark.parametrize("extra", ['unit: "1"', "enum: {0: a}", "flags: {0: a}"])
+def test_a_tag_with_bits_is_sent_too_when_it_means_something_itself(tmp_path: Path, extra: str) -> None:
+    assert _tag(tmp_path, f"{{address: 1, bits: {{a: 0}}, {extra}}}").address.whole
+
+
+def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
+    tag = _tag(tmp_path, "{address: 1, enum: {0: stopped, 2: running}, enum_else: unknown}")
+
+    assert tag.enum == {0: "stopped", 2: "running"}
+    assert tag.enum_else == "unknown"
+    assert tag.address.enum == frozenset({0, 2})
+
+
+@pytest.mark.parametrize(
+    ("tag", "at", "message"),
+    [
+        ("{address: 1, type: bcd16}", "bcd16", None),
+        (
+            "{address: 1, type: bool}",
+            "bool",
+            "table holding has registers, no single bits; write type: uint16 and name the bit under `bits`",
+        ),
+        ("{address: 1, table: coil}", "{address", None),
+        ("{address: 1, table: coil, type: int16}", "int16", "table coil has single bits; write type: bool, not int16"),
+        ("{address: 1, type: string}", "t:", "'t' is a string without a length; write length: in registers"),
+        ("{address: 1, length: 2}", "length", "only a string has a length; uint16 has its own"),
+        (
+            "{address: 1, type: string, length: 2, order: CDAB}",
+            "CDAB",
+            "a string has no word order; write ABCD, or BADC when its bytes are swapped",
+        ),
+        ("{address: 1, pad: [0]}", "pad", "'pad' is for strings; this is uint16"),
+        ("{address: 1, pad: [256]}", "256", "256 is too large; at most 255"),
+        ("{address: 1, encoding: ebcdic}", "ebcdic", None),
+        ("{address: 1, group: fst}", "fst", "unknown group 'fst' - did you mean 'fast'?"),
+        ("{address: 1, scale: 0}", "0}", "scale 0 makes every value 0; leave it out, or write the factor"),
+        ('{address: 1, scale: "0.1"}', '"0.1"', "'0.1' is not a number"),
+        ("{address: 1, type: string, length: 2, scale: 2}", "scale", "'scale' is for numbers; this is string"),
+        ("{address: 1, valid: [5, 1.5]}", "valid", "the lower bound 5 is above the upper bound 1.5"),
+        ("{address: 1, valid: [5]}", "valid", "too few entries: at least 2"),
+        ("{address: 1, valid: [5, a]}", "a]", "'a' is not a number"),
+        ("{address: 1, sentinels: [0, 65536]}", "65536", "65536 is outside of uint16, which goes from 0 to 65535"),
+        (
+            "{address: 1, type: int16, sentinels: [0x8000]}",
+            "0x8000",
+            "32768 is outside of int16, which goes from -32768 to 32767; write -32768",
+        ),
+        (
+            "{address: 1, type: float32, sentinels: [0xFFFFFFFF]}",
+            "0xFFFF",
+            "4294967295 is no value of float32; the number itself is meant, not its bits",
+        ),
+        ("{address: 1, unit: °C}", "°C", "'°C' is not a UCUM unit; write Cel"),
+        ("{address: 1, deadband: -1}", "-1", "a deadband is not negative"),
+        ("{address: 1, deadband: 1, enum: {0: a}}", "deadband", "a deadband is for measured numbers; this is a number with texts"),
+        (
+            "{address: 1, deadband: 1, type: string, length: 1}",
+            "deadband",
+            "a deadband is for measured numbers; this is string",
+        ),
+        ("{address: 1, deadband: 2%}", "2%", "'2%' is not a number"),
+        (
+            "{address: 1, deadband: 1, report: always}",
+            "always",
+            "a deadband reports on change; leave out report: always, or the deadband",
+        ),
+        ("{address: 1, enum: {70000: a}}", "70000", "70000 is outside of uint16, which goes from 0 to 65535"),
+        ("{address: 1, enum: {a: 1}}", "a: 1", "'a' is not a whole number"),
+        ('{address: 1, enum: {1: ""}}', '""', "the text is empty"),
+        ("{address: 1, enum: {}}", "enum", "too few entries: at least 1"),
+        ("{address: 1, type: float32, enum: {1: a}}", "enum", "'enum' names whole numbers; this is float32"),
+        ("{address: 1, scale: 0.5, enum: {1: a}}", "enum", "'enum' names whole numbers; leave out 'scale' and 'offset'"),
+        ("{address: 1, enum_else: a}", "enum_else", "'enum_else' is the text for numbers that are not in 'enum'; there is none"),
+        ("{address: 1, table: coil, type: bool, enum: {1: a}}", "enum", "a bool is 0 or 1; give both a text"),
+        ("{address: 1, table: coil, type: bool, order: ABCD}", "order", "'order' is for registers; a bool is a single bit"),
+        ("{address: 1, flags: {16: a}}", "16", "uint16 has bits 0 to 15, not 16"),
+        ("{address: 1, type: int16, flags: {1: a}}", "flags", "'flags' names the bits of an unsigned number; this is int16"),
+        ("{address: 1, flags: {1: a}, enum: {1: a}}", "flags", "a tag has 'flags' or 'enum', not both"),
+        ("{address: 1, flags: {1: a}, scale: 2}", "flags", "'flags' names bits; leave out 'scale' and 'offset'"),
+        ("{address: 1, type: float32, bits: {a: 1}}", "bits", "'bits' names parts of an unsigned number; this is float32"),
+        ("{address: 1, bits: {a: 16}}", "16", "bit 16 is outside: uint16 has bits 0 to 15"),
+        ("{address: 1, bits: {}}", "bits", "'bits' names no bit"),
+        ("{address: 1, bits: {a: x}}", "x}", "'x' is not a bit; write its number, or {bits: [4, 5]} for several"),
+        ("{address: 1, bits: {a: 1, b: {bits: [0, 1]}}}", "a: 1", "bit 1 is in 'b' already"),
+        ("{address: 1, bits: {a: {bits: [4, 6]}}}", "bits: [4", "the bits of a part stand side by side; write [4, 5, 6]"),
+        ("{address: 1, bits: {a: {bits: [4, 5], enum: {4: x}}}}", "4: x", "4 needs more than 2 bits; they go from 0 to 3"),
+        ("{address: 1, bits: {a: {bit: 4}}}", "bit: 4", "unknown key 'bit' - did you mean 'bits'?"),
+        (
+            "{address: 1, bits: {a: 1}, scale: 2}",
+            "scale",
+            "'scale' has no effect: only the bits are sent; give the tag a unit to send it as well",
+        ),
+        ("{address: 1, nan: loud}", "loud", "'loud' cannot be used for 'nan'; write quiet"),
+    ],
+)  # fmt: skip
+def test_a_tag_is_refused_with(tmp_path: Path, tag: str, at: str, message: str | None) -> None:
+    _refused(tmp_path, tag, at, message)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "message"),
+    [
+        ("{table: holding, type: uint16}", "'t' has no group; write group: in it or in defaults"),
+        ("{table: holding, group: fast}", "'t' has no type; write type: in it or in defaults"),
+        ("{type: uint16, group: fast}", "'t' has no table; write table: in it or in defaults"),
+        ("{table: holding, type: uint16, group: fats}", "unknown group 'fats' - did you mean 'fast'?"),
+    ],
+)
+def test_what_neither_tag_nor_defaults_say_is_missed_at_the_tag(tmp_path: Path, defaults: str, message: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}")
+    path.write_text(text.replace("{table: holding, type: uint16, group: fast}", defaults))
+
+    _, problems = load_profile(path, kinds())
+
+    assert [problem.message for problem in problems] == [message]
+
+
+def test_limits_are_those_of_the_device(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}")
+    path.write_text(text + "limits: {max_registers: 10, max_bits: 16, max_gap: 0}\n")
+
+    profile, _ = load_profile(path, kinds())
+
+    assert profile is not None
+    assert profile.limits == Limits(10, 16, 0)
+
+
+def test_a_tag_wider_than_one_request_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1, type: string, length: 11}")
+    path.write_text(text + "limits: {max_registers: 10}\n")
+
+    _, problems = load_profile(path, kinds())
+
+    assert [problem.message for problem in problems] == ["'t' takes 11 registers; limits.max_registers reads only 10"]
+
+
+# --- golden tests -----------------------------------------------------------------------
+
+
+def test_a_dump_becomes_contents_by_address(tmp_path: Path) -> None:
+    test = _golden(
+        tmp_path,
+        'registers: {holding: {1: "0001 86A0", 9: 7}, coil: {3: "0b011", 9: 1}}\n    expect: {t: 1}',
+    )
+
+    assert test == GoldenTest(
+        "x", {"holding": {1: 1, 2: 0x86A0, 9: 7}, "coil": {3: 1, 4: 1, 5: 0, 9: 1}}, {"t": Expected(1)}
+    )
+
+
+def test_expectations_may_be_full(tmp_path: Path) -> None:
+    test = _golden(
+        tmp_path,
+        "registers: {holding: {1: 1}}\n    expect: {t: {value: 1, quality: uncertain, reason: out_of_range, text: a}}",
+    )
+
+    assert test.expect == {"t": Expected(1, "uncertain", "out_of_range", "a")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('registers: {holding: {1: "12"}}', "'12' is not a dump; write 4 hex digits for each register: \"4366 3333\""),
+        ("registers: {holding: {1: 65536}}", "65536 is no content of a register; it goes from 0 to 65535"),
+        ('registers: {coil: {1: "01"}}', "'01' is not a row of bits; write \"0b0101\", the first address on the right"),
+        ('registers: {holding: {65535: "0000 0000"}}', "65535 to 65536 is not within 0 to 65535"),
+        ('registers: {holding: {1: "0000 0000", 2: 1}}', "holding 2 is in this dump already"),
+        ("registers: {holdin: {1: 1}}", "unknown holdin 'holdin' - did you mean 'holding'?"),
+        ("expect: {tt: 1}", "unknown tag 'tt' - did you mean 't'?"),
+        ("expect: {t: {quality: good}}", "a good value is expected, but not which; write value:"),
+        ("expect: {t: {quality: bad, value: 1}}", "what is bad has no value; leave it out"),
+        ("expect: {t: {quality: awful}}", "unknown quality 'awful'; there are: good, uncertain, bad"),
+        ("expect: {t: [1]}", "one value is expected here: a number, a text, true or false"),
+        ("expect: {t: {text: 5}}", "a text is expected here, or a list of texts for flags"),
+        ("expect: {}", "too few entries: at least 1"),
+    ],
+)
+def test_a_golden_test_is_refused_with(tmp_path: Path, text: str, message: str) -> None:
+    lines = {"registers": "registers: {holding: {1: 1}}", "expect": "expect: {t: 1}"}
+    lines[text.partition(":")[0]] = text
+
+    _, problems = _with_test(tmp_path, "\n    ".join(lines.values()))
+
+    assert problems[0].message == message
+
+
+def test_a_tag_that_sends_its_bits_only_cannot_be_expected(tmp_path: Path) -> None:
+    _, problems = _with_test(
+        tmp_path, "registers: {holding: {1: 1}}\n    expect: {t: 1}", "{address: 1, bits: {a: 0}}"
+    )
+
+    assert [problem.message for problem in problems] == ["'t' sends its bits only; expect 't.<bit>'"]
+
+
+def test_settings_load_no_protocol_library() -> None:
+    code = "import sys; from edge_agent.drivers import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
+
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- helpers ----------------------------------------------------------------------------
+
+
+def _connection(text: str) -> tuple[ModbusConnection | None, list[Problem]]:
+    document = read(f"plc: {text}".encode(), Path("agent.yaml"))
+    section = Section(document, Origin(Path(), Surroundings({}, "box")))
+    return connection("plc", section.inside("plc")), document.problems
+
+
+def _load(folder: Path, tag: str, style: str = "protocol") -> tuple[Mapping[str, Tag], tuple[Problem, ...]]:
+    path = folder / "press.yaml"
+    path.write_text(PRESS.replace("STYLE", style).replace("TAG", tag))
+    profile, problems = load_profile(path, kinds())
+    return {each.name: each for each in profile.tags} if profile else {}, problems
+
+
+def _tag(folder: Path, tag: str, style: str = "protocol") -> Tag:
+    tags, problems = _load(folder, tag, style)
+    assert problems == (), render(problems)
+    return tags["t"]
+
+
+def _refused(folder: Path, tag: str, at: str, message: str | None, style: str = "protocol") -> None:
+    tags, problems = _load(folder, tag, style)
+
+    assert tags == {}
+    assert len(problems) == 1, render(problems)
+    if message is not None:
+        assert problems[0].message == message
+        line = f"  t: {tag}"
+        assert line[problems[0].column - 1 :].startswith(at)
+
+
+def _with_test(folder: Path, test: str, tag: str = "{address: 1}") -> tuple[list[GoldenTest], tuple[Problem, ...]]:
+    path = folder / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", tag)
+    path.write_text(f"{text}tests:\n  - name: x\n    {test}\n")
+    profile, problems = load_profile(path, kinds())
+    return list(profile.tests) if profile else [], problems
+
+
+def _golden(folder: Path, test: str) -> GoldenTest:
+    tests, problems = _with_test(folder, test)
+    assert problems == (), render(problems)
+    return tests[0]

@@ -1,0 +1,63 @@
+"""The agent's plan and codec against the witness: whatever they read must be what the witness expects."""
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import load_profile, shipped_profiles
+from edge_agent.config.settings import Tag
+from edge_agent.core.codec import compile_block
+from edge_agent.core.floats import shortest
+from edge_agent.core.model import Value
+from edge_agent.core.plan import plan
+from edge_agent.drivers import kinds
+from edge_agent.sim.image import FUNCTIONS, Image, answer
+from edge_agent.sim.signals import TICK_NS
+from edge_agent.sim.truth import Truth
+
+MakeTag = Callable[..., Tag]
+
+SHIPPED = sorted(shipped_profiles().glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_every_shipped_profile_is_read_as_it_is_played(path: Path) -> None:
+    profile, _ = load_profile(path, kinds())
+
+    assert profile is not None
+    assert not list(_faults(profile.tags))
+
+
+def test_sixty_mixed_tags_are_read_as_they_are_played(sixty: Sequence[Tag]) -> None:
+    assert not list(_faults(sixty))
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 10), Fraction(-3), Fraction(1, 3), Fraction(10**4)])
+@pytest.mark.parametrize("offset", [Fraction(0), Fraction(-273), Fraction(1, 8)])
+def test_scaled_tags_are_read_as_they_are_played(tag: MakeTag, scale: Fraction, offset: Fraction) -> None:
+    types = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
+    tags = [tag(kind, kind, 4 * at, scale=scale, offset=offset) for at, kind in enumerate(types)]
+
+    assert not list(_faults(tags))
+
+
+def _faults(tags: Sequence[Tag]) -> Iterator[str]:
+    """What the judge says against all values of many ticks, and qualities that are not good."""
+    image, truth = Image(tags), Truth(tags)
+    blocks = plan(tag.address for tag in tags)
+    layouts = [compile_block(block) for block in blocks]
+    functions = {table: function for function, table in FUNCTIONS.items()}
+    assert {column.name for layout in layouts for column in layout.columns} == set(truth.columns)
+    for tick in range(0, 4096, 41):
+        contents = image.at(tick)
+        for block, layout in zip(blocks, layouts, strict=True):
+            span = block.address.to_bytes(2, "big") + block.count.to_bytes(2, "big")
+            values, quality = layout.decode(answer(bytes([functions[block.table]]) + span, contents)[2:])
+            for column, value in zip(layout.columns, values, strict=True):
+                shown: Value = shortest([float(value or 0)])[0] if column.store == "f" else value
+                verdict = truth.check(column.name, shown, tick * TICK_NS / 1e6, tolerance_ms=0)
+                if verdict:
+                    yield f"{column.name}: {verdict}"
+            yield from (f"{text} at {tick}" for text in quality or () if text)

@@ -1,0 +1,121 @@
+import struct
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.config.settings import Tag
+from edge_agent.sim.encode import BITS, encode, place, registers
+
+MakeTag = Callable[..., Tag]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "raw", "words"),
+    [
+        ("uint32", "ABCD", 0x0A0B0C0D, [0x0A0B, 0x0C0D]),
+        ("uint32", "CDAB", 0x0A0B0C0D, [0x0C0D, 0x0A0B]),
+        ("uint32", "BADC", 0x0A0B0C0D, [0x0B0A, 0x0D0C]),
+        ("uint32", "DCBA", 0x0A0B0C0D, [0x0D0C, 0x0B0A]),
+        ("uint64", "ABCD", 0x0102030405060708, [0x0102, 0x0304, 0x0506, 0x0708]),
+        ("uint64", "CDAB", 0x0102030405060708, [0x0708, 0x0506, 0x0304, 0x0102]),
+        ("uint64", "BADC", 0x0102030405060708, [0x0201, 0x0403, 0x0605, 0x0807]),
+        ("uint64", "DCBA", 0x0102030405060708, [0x0807, 0x0605, 0x0403, 0x0201]),
+        ("uint16", "ABCD", 0x0A0B, [0x0A0B]),
+        ("uint16", "CDAB", 0x0A0B, [0x0A0B]),
+        ("uint16", "BADC", 0x0A0B, [0x0B0A]),
+        ("uint16", "DCBA", 0x0A0B, [0x0B0A]),
+        ("int8", "ABCD", -2, [0x00FE]),
+        ("int8", "CDAB", -2, [0x00FE]),
+        ("int8", "BADC", -2, [0xFE00]),
+        ("uint8", "DCBA", 0x7F, [0x7F00]),
+        ("int16", "ABCD", -2, [0xFFFE]),
+        ("int32", "CDAB", -2, [0xFFFE, 0xFFFF]),
+        ("float32", "ABCD", 230.1999969482422, [0x4366, 0x3333]),
+        ("float32", "CDAB", 230.1999969482422, [0x3333, 0x4366]),
+        ("float64", "ABCD", 1.0, [0x3FF0, 0, 0, 0]),
+        ("float64", "DCBA", 1.0, [0, 0, 0, 0xF03F]),
+    ],
+)
+def test_registers_of_each_type_and_order(
+    tag: MakeTag, kind: str, order: str, raw: float, words: list[int]
+) -> None:
+    assert registers(raw, tag("t", kind, 3, order=order).address) == words
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ("ABCD", [0x5358, 0x2D31, 0x2020]),
+        ("CDAB", [0x5358, 0x2D31, 0x2020]),
+        ("BADC", [0x5853, 0x312D, 0x2020]),
+        ("DCBA", [0x5853, 0x312D, 0x2020]),
+    ],
+)
+def test_text_has_two_characters_a_register_and_is_padded(tag: MakeTag, order: str, words: list[int]) -> None:
+    field = tag("t", "string", 0, length=3, order=order, pad=(0x20, 0)).address
+
+    assert registers("SX-1", field) == words
+
+
+@given(kind=st.sampled_from(sorted(BITS)), data=st.binary(min_size=8, max_size=8))
+def test_the_two_swaps_undo_each_other(tag: MakeTag, kind: str, data: bytes) -> None:
+    raw = _raw(kind, data)
+    shown = {
+        order: encode(raw, tag("t", kind, 0, order=order).address)
+        for order in ("ABCD", "CDAB", "BADC", "DCBA")
+    }
+
+    assert shown["ABCD"] == shown["DCBA"][::-1]
+    assert shown["CDAB"] == shown["BADC"][::-1]
+    assert all(sorted(one) == sorted(shown["ABCD"]) for one in shown.values())
+
+
+@given(kind=st.sampled_from(sorted(BITS)), data=st.binary(min_size=8, max_size=8))
+def test_the_plain_order_is_network_order(tag: MakeTag, kind: str, data: bytes) -> None:
+    letter = {"int8": "b", "int16": "h", "int32": "i", "int64": "q", "float32": "f", "float64": "d"}
+    raw = _raw(kind, data)
+
+    shown = encode(raw, tag("t", kind, 0).address)
+
+    code = letter.get(kind) or letter[kind[1:]].upper()
+    assert struct.unpack(">" + code, shown) == (raw,)
+
+
+def test_two_values_of_8_bits_can_share_a_register(tag: MakeTag) -> None:
+    assert place(tag("low", "uint8", 5).address) == (11, 1)
+    assert place(tag("high", "uint8", 5, order="DCBA").address) == (10, 1)
+    assert place(tag("whole", "uint32", 5).address) == (10, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "error"),
+    [
+        ("uint16", -1, OverflowError),
+        ("int8", 128, OverflowError),
+        ("uint16", 1.5, TypeError),
+        ("float32", "1", TypeError),
+        ("string", 1, TypeError),
+        ("string", "too long", ValueError),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(
+    tag: MakeTag, kind: str, raw: float | str, error: type[Exception]
+) -> None:
+    field = tag("t", kind, 0, length=2).address
+
+    with pytest.raises(error):
+        encode(raw, field)
+
+
+def _raw(kind: str, data: bytes) -> int | float:
+    """Any value of a type, from 8 bytes; numbers of the real types are finite."""
+    size = BITS[kind] // 8  # type: ignore[index] # a key of this very table
+    if kind == "float32":
+        value = struct.unpack(">f", data[:4])[0]
+    elif kind == "float64":
+        value = struct.unpack(">d", data)[0]
+    else:
+        return int.from_bytes(data[:size], "big", signed=kind[0] == "i")
+    return float(value) if value - value == 0 else 0.5
