@@ -186,6 +186,7 @@ class App:
             topic,
             agent_topic,
             orjson.dumps,
+            orjson.loads,
             {name: short_name(document) for name, document in self._documents.items()},
         )
         will = self._state_message(destination.name, "offline", why="connection lost")

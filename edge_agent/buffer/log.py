@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_agent.buffer import recovery, segment, state
 from edge_agent.buffer.reader import Reader, unacknowledged
 from edge_agent.buffer.recovery import Recovered
+from edge_agent.buffer.state import Catalogue
 from edge_agent.core import frame
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.frame import HEADER_SIZE, Kind, SegmentHead
@@ -25,7 +26,7 @@ from edge_agent.errors import StorageError
 SPARES = 2
 """Freed segments kept for reuse: the log breathes in and out by one or two."""
 HEADS_PER_SEGMENT = 8
-"""A segment is at least this many times its own HEAD frame, so that repeating the state stays cheap."""
+"""A segment is at least this many times what it repeats (state and schemas), so that repeating stays cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class SegmentLog:
         self._spares = found.spares
         self._generation = found.next_generation
         self._schemas: dict[int, Schema] = {}
+        self._catalogue = Catalogue()
         self._descriptor: int | None = None
         self._out = bytearray()
         self._readers: dict[str, Reader] = {}
@@ -71,7 +73,7 @@ class SegmentLog:
         cursor = self.state.cursors.setdefault(name, Cursor((self._generation, 0)))
         pending = self.state.gaps.setdefault(name, {})
         self._handed[name] = set()
-        self._readers[name] = Reader(name, cursor, list(pending.values()))
+        self._readers[name] = Reader(name, cursor, list(pending.values()), self._catalogue)
         return cursor
 
     def read(self, name: str, limit: int) -> tuple[list[tuple[int, Gap]], list[Record], bool]:
@@ -157,10 +159,10 @@ class SegmentLog:
 
     def _append_data(self, entry: Entry) -> None:
         stream = self.state.stream(*entry.schema.stream)
-        schema = b"" if self._schemas.get(stream.id) is entry.schema else state.pack_schema(entry.schema)
+        schema = self._catalogue.packed(stream.id, entry.schema)
         self._room(2 * HEADER_SIZE + len(schema) + len(entry.payload))
         if self._schemas.get(stream.id) is not entry.schema:
-            self._put(Kind.SCHEMA, schema or state.pack_schema(entry.schema), stream=stream.id)
+            self._put(Kind.SCHEMA, schema, stream=stream.id)
             self._schemas[stream.id] = entry.schema
         self._put(Kind.DATA, entry.payload, stream=stream.id, n=entry.n, time_ns=entry.time_ns)
         stream.next = entry.n + 1
@@ -191,9 +193,9 @@ class SegmentLog:
         """
         self.give_up()
         self._free()
-        self._evict(max(self._segment_bytes, HEADS_PER_SEGMENT * len(state.pack_head(self.state))))
+        self._evict(self._next_size(len(state.pack_head(self.state))))
         payload = state.pack_head(self.state)  # with the gaps of what was just evicted
-        size = max(self._segment_bytes, HEADS_PER_SEGMENT * len(payload))
+        size = self._next_size(len(payload))
         generation, self._generation = self._generation, self._generation + 1
         head = SegmentHead(generation, self.state.life, self._clock())
         made = segment.create(self._folder, head, size, self._spares[-1] if self._spares else None)
@@ -201,6 +203,9 @@ class SegmentLog:
         self.segments.append(made)
         self._descriptor = os.open(made.path, os.O_RDWR | os.O_CLOEXEC)
         self._put(Kind.HEAD, payload, time_ns=self._clock())
+
+    def _next_size(self, head: int) -> int:
+        return max(self._segment_bytes, HEADS_PER_SEGMENT * (head + self._catalogue.size_bytes))
 
     def _free(self) -> None:
         """Let go of segments that all destinations have behind them; without a destination nothing is

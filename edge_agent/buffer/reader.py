@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from edge_agent.buffer import segment, state
 from edge_agent.buffer.segment import Segment
+from edge_agent.buffer.state import Catalogue
 from edge_agent.core import frame
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.frame import SEGMENT_HEAD_SIZE, Frame, Kind
@@ -23,7 +24,10 @@ StreamName = tuple[str, str]
 class Reader:
     """The reading place of one destination. `pending` are gaps that it is to be told of anyway."""
 
-    def __init__(self, destination: str, cursor: Cursor, pending: Sequence[Gap]) -> None:
+    def __init__(
+        self, destination: str, cursor: Cursor, pending: Sequence[Gap], catalogue: Catalogue
+    ) -> None:
+        self._catalogue = catalogue
         self._destination = destination
         self._cursor = cursor
         self._holes: list[Gap] = []
@@ -90,7 +94,7 @@ class Reader:
         if found.kind is Kind.HEAD:
             self._head(found)
         elif found.kind is Kind.SCHEMA:
-            schema = state.unpack_schema(found.payload)
+            schema = self._catalogue.unpacked(found.stream, found.payload)
             self._names[found.stream], self._schemas[found.stream] = schema.stream, schema
         elif found.kind is Kind.GAP:
             destination, gap = state.unpack_gap(found.payload)
@@ -149,7 +153,7 @@ def unacknowledged(each: Segment, following: Segment | None, cursor: Cursor) -> 
     `following` is the segment behind; its HEAD tells the numbers that ended here, readable or not. The reason
     is left to the caller: an empty text.
     """
-    reader = Reader("", Cursor((each.generation, 0)), ())
+    reader = Reader("", Cursor((each.generation, 0)), (), Catalogue())
     records, lost, _ = reader.read(
         [each] if following is None else [each, _head_only(following)], limit=1 << 62
     )

@@ -150,6 +150,30 @@ def unpack_schema(payload: bytes) -> Schema:
     return Schema(doc["d"], doc["g"], columns, document, short_name(document))
 
 
+class Catalogue:
+    """Schemas in both forms, so that each is packed and unpacked once and lives once. Bounded by the streams."""
+
+    def __init__(self) -> None:
+        self._packed: dict[int, tuple[Schema, bytes]] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What the schemas of all streams take in a segment."""
+        return sum(len(payload) for _, payload in self._packed.values())
+
+    def packed(self, stream: int, schema: Schema) -> bytes:
+        """The payload of a stream's SCHEMA frame."""
+        known = self._packed.get(stream)
+        if known is None or known[0] is not schema:
+            known = self._packed[stream] = (schema, pack_schema(schema))
+        return known[1]
+
+    def unpacked(self, stream: int, payload: bytes) -> Schema:
+        """The schema of a SCHEMA frame: the very one that was packed, where it was packed here."""
+        known = self._packed.get(stream)
+        return known[0] if known is not None and known[1] == payload else unpack_schema(payload)
+
+
 def _position(pair: list[int]) -> tuple[int, int]:
     return pair[0], pair[1]
 

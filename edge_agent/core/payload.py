@@ -1,8 +1,10 @@
 """Scans -> the documents of data messages. The caller turns documents into JSON."""
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from edge_agent.core.floats import shortest
+from edge_agent.core.floats import Parse, shortest
 from edge_agent.core.model import GOOD, Scan, Schema, Value
 
 WIDEST = 2**53 - 1
@@ -10,14 +12,14 @@ WIDEST = 2**53 - 1
 
 
 def message(
-    gateway: str, life: str, first: int, scans: Sequence[Scan], *, done: int, history: bool = False
+    gateway: str, life: str, first: int, scans: Sequence[Scan], *, done: int, parse: Parse = json.loads
 ) -> dict[str, object]:
     """One data message: scans of a stream from number `first` on, none missing between them; at least one.
 
-    `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap.
+    `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap. `parse` reads JSON.
     """
     schema = scans[0].schema
-    document: dict[str, object] = {
+    return {
         "v": 1,
         "gw": gateway,
         "b": life,
@@ -26,11 +28,8 @@ def message(
         "m": schema.m,
         "n": (first, first + len(scans) - 1),
         "c": done,
-        "s": [_scan(schema, scan) for scan in scans],
+        "s": [_scan(schema, scan, parse) for scan in scans],
     }
-    if history:
-        document["h"] = 1
-    return document
 
 
 def milliseconds(time_ns: int) -> int | float:
@@ -39,7 +38,7 @@ def milliseconds(time_ns: int) -> int | float:
     return us // 1000 if us % 1000 == 0 else us / 1000
 
 
-def _scan(schema: Schema, scan: Scan) -> dict[str, object]:
+def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
     names = schema.names if scan.index is None else [schema.names[i] for i in scan.index]
     stores = schema.stores if scan.index is None else "".join(schema.stores[i] for i in scan.index)
     document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
@@ -47,7 +46,7 @@ def _scan(schema: Schema, scan: Scan) -> dict[str, object]:
         document["a"] = milliseconds(scan.lag_ns)
     if scan.full:
         document["k"] = 1
-    values = dict(zip(names, _json(stores, scan.values), strict=True))
+    values = dict(zip(names, _json(stores, scan.values, parse), strict=True))
     if scan.quality is not None:
         for name, quality in zip(names, scan.quality, strict=True):
             if quality.startswith("bad:"):
@@ -66,15 +65,15 @@ def _quality(names: Sequence[str], quality: tuple[str, ...], *, whole: bool) -> 
     return {name: text for name, text in zip(names, quality, strict=True) if text != GOOD}
 
 
-def _json(stores: str, values: Sequence[Value]) -> Sequence[Value]:
+def _json(stores: str, values: Sequence[Value], parse: Parse) -> Sequence[Value]:
     """Values as JSON shall show them: float32 short, whole numbers beyond 2^53 - 1 as text."""
     if "f" not in stores and "q" not in stores and "Q" not in stores:
         return values
+    if stores.count("f") == len(stores) and None not in values:
+        return shortest(cast("Sequence[float]", values), parse)
     pairs = list(zip(stores, values, strict=True))
     floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
-    short = iter(shortest(floats))
-    if len(floats) == len(pairs):
-        return list(short)
+    short = iter(shortest(floats, parse))
     return [
         next(short) if store == "f" and value is not None else _whole(store, value) for store, value in pairs
     ]

@@ -34,8 +34,6 @@ RATIO = 6.0
 
 log = structlog.get_logger("uplink")
 
-Encode = Callable[[object], bytes]
-
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -44,7 +42,8 @@ class Wording:
     gateway: str
     topic: Callable[[str, str], str]
     agent_topic: str
-    encode: Encode
+    encode: Callable[[object], bytes]
+    parse: Callable[[str], list[float]]
     current: Mapping[str, str]
     """The short name of each device's present metadata: only that is retained."""
 
@@ -339,7 +338,9 @@ class Uplink:
         first = records[0]
         scans = [record.decode(each.schema, each.time_ns, each.payload) for each in records]
         # All before `first` was sent before it, one message at a time: it is acknowledged, or named in a gap.
-        document = payload.message(self._wording.gateway, first.life, first.n, scans, done=first.n - 1)
+        document = payload.message(
+            self._wording.gateway, first.life, first.n, scans, done=first.n - 1, parse=self._wording.parse
+        )
         return self._wording.encode(document)
 
     def _publish(self, link: _Link, message: Message, flight: _Flight) -> None:

@@ -1,11 +1,13 @@
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge_agent.buffer.log import SegmentLog
 from edge_agent.core import record
+from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
 from edge_agent.errors import StorageError
 from tests.buffer.conftest import MACHINE, Bench, acknowledge, everything, numbers, schema
@@ -99,8 +101,6 @@ def test_acknowledged_above_the_cursor_is_not_read_again(bench: Bench):
     log = bench.open()
     log.write(bench.entries(1, 5))
     records, _ = everything(log)
-    from edge_agent.core.cursor import Cursor
-
     log.acknowledge("cloud", Cursor(records[0].end, ((records[1].end, records[3].end),)), [])
     log.write_cursors()
     log.give_up()
@@ -243,10 +243,10 @@ def test_acknowledged_gap_is_not_told_again(bench: Bench):
 
 def test_record_that_fits_no_segment_is_an_error_of_storage(bench: Bench):
     log = bench.open()
-    wide = schema(columns=2000)
+    wide = replace(bench.entries(1, 1)[0], payload=bytes(5000))
 
     with pytest.raises(StorageError, match="does not fit into a segment"):
-        log.write(bench.entries(1, 1, of=wide))
+        log.write([wide])
 
 
 def test_stream_that_changes_its_columns_goes_on_counting(bench: Bench):

@@ -29,7 +29,7 @@ def scans_of(*scans: Scan) -> list[dict[str, object]]:
 def test_message_has_the_form_receivers_know():
     scan = Scan(SCHEMA, 1_760_000_000_010 * MS, (812.5, 2, 7, "a"), full=True)
 
-    document = message("gw17", "5f5f", 1200, [scan], done=1150, history=True)
+    document = message("gw17", "5f5f", 1200, [scan], done=1150)
 
     assert document == {
         "v": 1,
@@ -41,7 +41,6 @@ def test_message_has_the_form_receivers_know():
         "n": (1200, 1200),
         "c": 1150,
         "s": [{"ts": 1760000000010, "k": 1, "v": {"force": 812.5, "mode": 2, "strokes": 7, "name": "a"}}],
-        "h": 1,
     }
     jsonschema.validate(json.loads(json.dumps(document)), SHAPE)
 

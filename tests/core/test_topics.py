@@ -34,7 +34,7 @@ def test_a_template_without_placeholders_is_itself() -> None:
     ],
 )
 def test_a_template_that_cannot_be_a_topic_is_refused(template: str, message: str) -> None:
-    with pytest.raises(ValueError, match="topic|without") as caught:
+    with pytest.raises(ValueError, match=r"topic|without") as caught:
         placeholders(template)
 
     assert str(caught.value) == message
