@@ -155,7 +155,8 @@ def _wrong_word(value: object, at: At, model: type[BaseModel]) -> str:
     words = [choice for choice in allowed if isinstance(choice, str)]
     if len(words) == 1 and not nearest(value, words):
         return f"{quoted(value)} cannot be used for '{at[-1]}'; write {words[0]}"
-    return f"unknown {at[-1]} {quoted(value)}{hint(value, words)}"
+    what = "key" if at[-1] == "[key]" else at[-1]
+    return f"unknown {what} {quoted(value)}{hint(value, words)}"
 
 
 def _not_a_text(value: object, _context: Mapping[str, Any]) -> str:
@@ -214,6 +215,8 @@ def _known(model: type[BaseModel], at: At) -> list[str]:
 
 def _annotations(model: object, at: At) -> list[object]:
     """The types that a model allows at a place, without Annotated and Optional around them."""
+    if at and at[-1] == "[key]":
+        return [bare for part in _annotations(model, at[:-2]) for bare in _bare(get_args(part)[0])]
     found: list[object] = [model]
     for key in at:
         found = [inner for part in found for inner in _step(part, key)]
@@ -227,7 +230,9 @@ def _step(part: object, key: str | int) -> list[object]:
                 return _bare(info.annotation)
         return []
     arguments = get_args(part)
-    return _bare(arguments[-1]) if get_origin(part) in (dict, list) else []
+    if get_origin(part) not in (dict, list):
+        return []
+    return _bare(arguments[-1])
 
 
 def _bare(annotation: object) -> list[object]:

@@ -93,7 +93,7 @@ def _(error: ssl.SSLCertVerificationError, destination: Destination) -> str:
 
 @_words.register
 def _(error: ssl.SSLError, destination: Destination) -> str:
-    reason, at = error.reason or "", where(destination)
+    reason, at = getattr(error, "reason", None) or "", where(destination)
     if "ALERT" not in reason and any(part in reason for part in NOT_TLS):
         return f"TLS: the other side, {at}, does not speak TLS"
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:

@@ -4,7 +4,8 @@ import contextlib
 import socket
 import ssl
 
-# One read takes what a full window of acknowledgements needs many times over.
+# More than a record of TLS can hold (16 KiB, RFC 8446, 5.1): one read takes all that was decrypted, so that
+# nothing is left inside the TLS object where the event loop cannot see it.
 READ_BYTES = 65536
 
 
@@ -39,9 +40,6 @@ class Wire:
             data = self._sock.recv(READ_BYTES)
             self._unread, self._position = self._unread[self._position :] + data, 0
             self._ended = not data
-            # TLS gives one record a time; what it has decrypted beyond that is not seen by the event loop.
-            while isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-                self._unread += self._sock.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError as error:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of mistakes is read one per line
 import hashlib
 from pathlib import Path
 
@@ -118,8 +119,7 @@ def test_twenty_mistakes_are_all_reported_at_their_places() -> None:
         ("title: A press", "title: x\nmodels: M1", (6, 9, "a list such as [a, b] is expected here, not 'M1'")),
         ("title: A press", "title: x\nsources: [{url: a}]", (6, 11, "missing key 'title'")),
         ("title: A press", "title: x\nsources: [{title: a, page: '5'}]", (6, 28, "'5' is a text; write the number without quotes")),
-        ("title: A press", "title: x\nextends: a/b@1", (6, 1, "unknown key 'extends'; there are: schema, id, version, protocol, title, "
-                                                         "models, sources, groups, tags, tests, addressing, limits, defaults")),
+        ("title: A press", "title: x\nextends: a/b@1", (6, 1, "unknown key 'extends'; there are: schema, id, version, protocol, title, models, sources, groups, tags, tests, addressing, limits, defaults")),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_message(tmp_path: Path, old: str, new: str, problem: tuple[int, int, str]) -> None:
@@ -134,10 +134,14 @@ def test_the_id_is_the_path_below_a_folder_of_profiles(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
 
     _, right = _load(folder, PRESS)
-    _, wrong = _load(folder, PRESS.replace("acme/press", "acme/pres"))
+    _, wrong = _load(folder, PRESS.replace("acme/press", "acme/pump"))
 
     assert right == ()
-    assert _first(wrong) == (2, 5, "id is 'acme/pres', but the file lies at acme/press.yaml; make them the same")
+    assert _first(wrong) == (
+        2,
+        5,
+        "id is 'acme/pump', but the file lies at acme/press.yaml; make them the same",
+    )
 
 
 def test_a_file_of_one_version_may_name_it(tmp_path: Path) -> None:
@@ -149,7 +153,9 @@ def test_a_file_of_one_version_may_name_it(tmp_path: Path) -> None:
     assert load_profile(path, kinds())[1] == ()
 
 
-@pytest.mark.parametrize("text", ["", "- a", "just text", "null", "a: [", "tags: 5", "tags: {a: }", "tests: 1", "limits: 5"])
+@pytest.mark.parametrize(
+    "text", ["", "- a", "just text", "null", "a: [", "tags: 5", "tags: {a: }", "tests: 1", "limits: 5"]
+)
 def test_a_file_that_is_no_profile_gives_problems(tmp_path: Path, text: str) -> None:
     profile, problems = _load(tmp_path, text)
 
@@ -183,7 +189,10 @@ def test_a_tag_follows_its_group_when_that_changes(tmp_path: Path) -> None:
     assert in_group(profile.tags[0], Group("fast", 1.0, report="on_change")).address.on_change
 
 
-@pytest.mark.parametrize("unit", ["kW.h", "Cel", "%", "1", "m3/h", "/min", "kg.m/s2", "[psi]", "10*3/uL", "{cycles}", "mm[Hg]", "Ohm"])
+@pytest.mark.parametrize(
+    "unit",
+    ["kW.h", "Cel", "%", "1", "m3/h", "/min", "kg.m/s2", "[psi]", "10*3/uL", "{cycles}", "mm[Hg]", "Ohm"],
+)
 def test_ucum_units_may_stand(unit: str) -> None:
     assert unit_fault(unit) is None
 
@@ -228,13 +237,33 @@ ANYTHING = st.recursive(
     max_leaves=8,
 )  # fmt: skip
 
-JARGON = ("Input should", "Value error", "valid dictionary", "Field required", "pydantic", "Extra inputs", "NoneType")
+JARGON = (
+    "Input should",
+    "Value error",
+    "valid dictionary",
+    "Field required",
+    "pydantic",
+    "Extra inputs",
+    "NoneType",
+)
 
 
 @settings(max_examples=300)
 @given(
     key=st.sampled_from(
-        ["id", "version", "models", "sources", "limits", "addressing", "defaults", "groups", "tags", "tests", "title"]
+        [
+            "id",
+            "version",
+            "models",
+            "sources",
+            "limits",
+            "addressing",
+            "defaults",
+            "groups",
+            "tags",
+            "tests",
+            "title",
+        ]
     ),
     value=ANYTHING,
 )

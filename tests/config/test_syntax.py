@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of mistakes is read one per line
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -43,8 +44,16 @@ def test_a_text_means(parse: Callable[[object], object], value: object, expected
     [
         (syntax.duration, 5, "5 has no unit; write 5ms or 5s"),
         (syntax.duration, "5", "5 has no unit; write 5ms or 5s"),
-        (syntax.duration, "5m", "'m' in '5m' is not a unit of time; there are ms, s, min, h, d; write for example 5min"),
-        (syntax.duration, "5 weeks", "'weeks' in '5 weeks' is not a unit of time; there are ms, s, min, h, d"),
+        (
+            syntax.duration,
+            "5m",
+            "'m' in '5m' is not a unit of time; there are ms, s, min, h, d; write for example 5min",
+        ),
+        (
+            syntax.duration,
+            "5 weeks",
+            "'weeks' in '5 weeks' is not a unit of time; there are ms, s, min, h, d",
+        ),
         (syntax.duration, "soon", "'soon' is not a duration such as 250ms, 1s, 5min, 2h or 14d"),
         (syntax.duration, "-1s", "'-1s' is not a duration such as 250ms, 1s, 5min, 2h or 14d"),
         (syntax.duration, True, "true is not a duration such as 250ms, 1s, 5min, 2h or 14d"),
@@ -220,7 +229,7 @@ def test_a_path_is_relative_to_the_file_it_stands_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["${cred:../x}", "${file:a\0b}", "x${env:A}", "a.pem"])
 def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ValueError, match="not|path|control character"):
+    with pytest.raises(ValueError, match=r"not|path|control character"):
         syntax.existing_file(text, _origin(tmp_path, CREDENTIALS_DIRECTORY="/run"))
 
 

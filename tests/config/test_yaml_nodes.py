@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of mistakes is read one per line
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,10 @@ def test_yaml_traps_are_errors_that_say_what_to_write(text: str, message: str) -
         ("a: b\x01c", (1, 5, "a control character stands here; delete it")),
         ("a: !<x y", (1, 7, "this is not YAML: did not find the expected '>'")),
         ("[" * 40 + "]" * 40, (1, 33, "nested deeper than 32 levels")),
-        ("{" + "{a: " * 40 + "1" + "}" * 40 + ": 1}", (1, 2, "a key is a word or a whole number, nothing else")),
+        (
+            "{" + "{a: " * 40 + "1" + "}" * 40 + ": 1}",
+            (1, 2, "a key is a word or a whole number, nothing else"),
+        ),
     ],
 )
 def test_what_nobody_should_write_is_refused_at_its_place(text: str, problem: tuple[int, int, str]) -> None:
@@ -125,7 +129,13 @@ def test_what_nobody_should_write_is_refused_at_its_place(text: str, problem: tu
 def test_every_mistake_is_collected() -> None:
     document = _read("a: on\nb: 010\nb: 1\nc: [1:30, !x 2]\n")
 
-    assert [(line, column) for line, column, _ in _messages(document)] == [(1, 4), (2, 4), (3, 1), (4, 5), (4, 11)]
+    assert [(line, column) for line, column, _ in _messages(document)] == [
+        (1, 4),
+        (2, 4),
+        (3, 1),
+        (4, 5),
+        (4, 11),
+    ]
 
 
 def test_the_first_of_two_equal_keys_counts() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of mistakes is read one per line
 import sys
 from collections.abc import Mapping
 from fractions import Fraction
@@ -52,7 +53,7 @@ def test_a_tcp_connection_takes_what_is_written() -> None:
         ("{}", ["missing key 'tcp'"]),
         ("{tcp: 502}", ['502 is not a text; write "502" in quotes']),
         ('{tcp: "a b"}', ["'a b' is not an address; write for example \"10.3.7.20:502\""]),
-        ("{tcp: a, timout: 1s}", ["unknown key 'timout' - did you mean 'timeout'?"]),
+        ("{tcp: a, time_out: 1s}", ["unknown key 'time_out' - did you mean 'timeout'?"]),
         ("{tcp: a, timeout: 2min}", ["'2min' is too large; at most 60s"]),
         ("{udp: a}", ["'udp' is not supported yet; there is tcp: \"host:502\""]),
         ("{tls: a}", ["'tls' is not supported yet; there is tcp: \"host:502\""]),
@@ -151,7 +152,9 @@ def test_an_address_is_refused_with(tmp_path: Path, style: str, tag: str, at: st
 
 
 def test_printed_addresses_in_a_file_that_does_not_say_so_are_doubted_once(tmp_path: Path) -> None:
-    text = PRESS.replace("addressing: STYLE\n", "").replace("  t: TAG", "  a: {address: 40001}\n  b: {address: 40002}")
+    text = PRESS.replace("addressing: STYLE\n", "").replace(
+        "  t: TAG", "  a: {address: 40001}\n  b: {address: 40002}"
+    )
     path = tmp_path / "press.yaml"
     path.write_text(text)
 
@@ -162,8 +165,7 @@ def test_printed_addresses_in_a_file_that_does_not_say_so_are_doubted_once(tmp_p
         (
             "warning",
             9,
-            "holding 40001 looks like a printed address; write addressing: modicon, "
-            "or addressing: protocol when it is the number on the wire",
+            "holding 40001 looks like a printed address; write addressing: modicon, or addressing: protocol when it is the number on the wire",
         )
     ]
 
@@ -171,7 +173,9 @@ def test_printed_addresses_in_a_file_that_does_not_say_so_are_doubted_once(tmp_p
 def test_a_misspelt_addressing_blames_no_tag(tmp_path: Path) -> None:
     _, problems = _load(tmp_path, "{address: 40001}", "modicom")
 
-    assert [problem.message for problem in problems] == ["unknown addressing 'modicom' - did you mean 'modicon'?"]
+    assert [problem.message for problem in problems] == [
+        "unknown addressing 'modicom' - did you mean 'modicon'?"
+    ]
 
 
 # --- what a tag means -------------------------------------------------------------------
@@ -197,7 +201,13 @@ def test_a_tag_becomes_a_field_with_what_is_written(tmp_path: Path) -> None:
         deadband=0.5,
         on_change=True,
     )
-    assert (tag.unit, tag.quantity, tag.access, tag.deadband, tag.group) == ("Cel", "Temperature", "rw", 0.5, "fast")
+    assert (tag.unit, tag.quantity, tag.access, tag.deadband, tag.group) == (
+        "Cel",
+        "Temperature",
+        "rw",
+        0.5,
+        "fast",
+    )
 
 
 def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
@@ -234,7 +244,8 @@ def test_a_default_word_order_does_not_touch_strings(tmp_path: Path) -> None:
 
 def test_bits_become_parts(tmp_path: Path) -> None:
     tag = _tag(
-        tmp_path, '{address: 1, bits: {door: 0, lamp: {bits: [5, 4], enum: {0: "off", 1: green}}, ok: {bits: [9]}}}'
+        tmp_path,
+        '{address: 1, bits: {door: 0, lamp: {bits: [5, 4], enum: {0: "off", 1: green}}, ok: {bits: [9]}}}',
     )
 
     assert tag.address.bits == (Bit("door", 0), Bit("lamp", 4, 2, frozenset({0, 1})), Bit("ok", 9))
@@ -309,7 +320,7 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "a deadband reports on change; leave out report: always, or the deadband",
         ),
         ("{address: 1, enum: {70000: a}}", "70000", "70000 is outside of uint16, which goes from 0 to 65535"),
-        ("{address: 1, enum: {a: 1}}", "a: 1", "'a' is not a whole number"),
+        ("{address: 1, enum: {a: b}}", "a: b", "'a' is not a whole number"),
         ('{address: 1, enum: {1: ""}}', '""', "the text is empty"),
         ("{address: 1, enum: {}}", "enum", "too few entries: at least 1"),
         ("{address: 1, type: float32, enum: {1: a}}", "enum", "'enum' names whole numbers; this is float32"),
@@ -350,7 +361,9 @@ def test_a_tag_is_refused_with(tmp_path: Path, tag: str, at: str, message: str |
         ("{table: holding, type: uint16, group: fats}", "unknown group 'fats' - did you mean 'fast'?"),
     ],
 )
-def test_what_neither_tag_nor_defaults_say_is_missed_at_the_tag(tmp_path: Path, defaults: str, message: str) -> None:
+def test_what_neither_tag_nor_defaults_say_is_missed_at_the_tag(
+    tmp_path: Path, defaults: str, message: str
+) -> None:
     path = tmp_path / "press.yaml"
     text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}")
     path.write_text(text.replace("{table: holding, type: uint16, group: fast}", defaults))
@@ -378,7 +391,9 @@ def test_a_tag_wider_than_one_request_is_refused(tmp_path: Path) -> None:
 
     _, problems = load_profile(path, kinds())
 
-    assert [problem.message for problem in problems] == ["'t' takes 11 registers; limits.max_registers reads only 10"]
+    assert [problem.message for problem in problems] == [
+        "'t' takes 11 registers; limits.max_registers reads only 10"
+    ]
 
 
 # --- golden tests -----------------------------------------------------------------------
@@ -407,12 +422,18 @@ def test_expectations_may_be_full(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('registers: {holding: {1: "12"}}', "'12' is not a dump; write 4 hex digits for each register: \"4366 3333\""),
+        (
+            'registers: {holding: {1: "12"}}',
+            "'12' is not a dump; write 4 hex digits for each register: \"4366 3333\"",
+        ),
         ("registers: {holding: {1: 65536}}", "65536 is no content of a register; it goes from 0 to 65535"),
-        ('registers: {coil: {1: "01"}}', "'01' is not a row of bits; write \"0b0101\", the first address on the right"),
+        (
+            'registers: {coil: {1: "01"}}',
+            "'01' is not a row of bits; write \"0b0101\", the first address on the right",
+        ),
         ('registers: {holding: {65535: "0000 0000"}}', "65535 to 65536 is not within 0 to 65535"),
         ('registers: {holding: {1: "0000 0000", 2: 1}}', "holding 2 is in this dump already"),
-        ("registers: {holdin: {1: 1}}", "unknown holdin 'holdin' - did you mean 'holding'?"),
+        ("registers: {holdin: {1: 1}}", "unknown key 'holdin' - did you mean 'holding'?"),
         ("expect: {tt: 1}", "unknown tag 'tt' - did you mean 't'?"),
         ("expect: {t: {quality: good}}", "a good value is expected, but not which; write value:"),
         ("expect: {t: {quality: bad, value: 1}}", "what is bad has no value; leave it out"),
@@ -478,7 +499,9 @@ def _refused(folder: Path, tag: str, at: str, message: str | None, style: str = 
         assert line[problems[0].column - 1 :].startswith(at)
 
 
-def _with_test(folder: Path, test: str, tag: str = "{address: 1}") -> tuple[list[GoldenTest], tuple[Problem, ...]]:
+def _with_test(
+    folder: Path, test: str, tag: str = "{address: 1}"
+) -> tuple[list[GoldenTest], tuple[Problem, ...]]:
     path = folder / "press.yaml"
     text = PRESS.replace("STYLE", "protocol").replace("TAG", tag)
     path.write_text(f"{text}tests:\n  - name: x\n    {test}\n")

@@ -232,12 +232,6 @@ async def test_an_absent_broker_is_a_lost_link() -> None:
             pass
 
 
-async def test_an_unknown_host_name_is_told_by_name() -> None:
-    with pytest.raises(LinkLost, match=r"host name 'broker\.invalid' is not known"):
-        async with _opened(1883, host="broker.invalid"):
-            pass
-
-
 async def test_a_frozen_network_is_noticed_by_the_keep_alive(mosquitto: Mosquitto) -> None:
     async with Proxy(mosquitto.port) as network, _opened(network.port, keepalive_s=1) as publisher:
         network.freeze()

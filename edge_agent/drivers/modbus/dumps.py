@@ -103,7 +103,8 @@ def _expected(section: Section, name: str, columns: list[str], whole: Mapping[st
     expected = Expected(
         _scalar(section.inside("value")), keys.quality, keys.reason, _text(section.inside("text"))
     )
-    if keys.quality == "good" and expected.value is None and expected.text is None:
+    told = section.inside("value").present or section.inside("text").present
+    if keys.quality == "good" and not told:
         section.error_at_key("a good value is expected, but not which; write value:")
     if keys.quality == "bad" and section.inside("value").present:
         section.error("what is bad has no value; leave it out", "value")

@@ -1,0 +1,90 @@
+# ruff: noqa: E501 - a table of mistakes is read one per line
+from dataclasses import replace
+
+import pytest
+
+from edge_agent.config.golden import Failure, failures, run
+from edge_agent.config.settings import Expected, GoldenTest, Group, Limits, Profile, Tag
+from edge_agent.core.registers import Bit, Field
+
+STATE = Tag(
+    "state", "fast", "uint16", Field("state", "holding", 0, "uint16", enum=frozenset({1, 2})),
+    enum={1: "starting", 2: "running"}, enum_else="unknown",
+)  # fmt: skip
+ALARMS = Tag(
+    "alarms", "slow", "uint16", Field("alarms", "holding", 1, "uint16"), flags={5: "belt", 0: "temp"}
+)
+WORD = Tag(
+    "word", "fast", "uint16", Field("word", "input", 0, "uint16", bits=(Bit("a", 0), Bit("lamp", 4, 2)), whole=False),
+    parts={"a": {}, "lamp": {2: "yellow"}},
+)  # fmt: skip
+VOLTS = Tag("volts", "fast", "float32", Field("volts", "input", 4, "float32"))
+LAMP = Tag("lamp", "fast", "bool", Field("lamp", "coil", 8, "bool"))
+PROFILE = Profile(
+    "a/b",
+    "1.0.0",
+    "",
+    "modbus",
+    "x",
+    {"fast": Group("fast", 1.0)},
+    (STATE, ALARMS, WORD, VOLTS, LAMP),
+    Limits(),
+)
+
+
+@pytest.mark.parametrize(
+    ("tables", "column", "expected"),
+    [
+        ({"holding": {0: 2}}, "state", Expected(2, text="running")),
+        ({"holding": {0: 7}}, "state", Expected(7, "uncertain", "not_in_enum", "unknown")),
+        ({"holding": {1: 0b100001}}, "alarms", Expected(text=("temp", "belt"))),
+        ({"input": {0: 0b100001}}, "word.a", Expected(value=True)),
+        ({"input": {0: 0b100001}}, "word.lamp", Expected(2, text="yellow")),
+        ({"input": {4: 0x4366, 5: 0x3333}}, "volts", Expected(230.2)),
+        ({"input": {4: 0x4366}}, "volts", Expected(230)),
+        ({"input": {4: 0x7FC0}}, "volts", Expected(quality="bad", reason="nan")),
+        ({"coil": {8: 1, 9: 0}}, "lamp", Expected(value=True)),
+    ],
+)
+def test_an_expectation_that_holds_says_nothing(
+    tables: dict[str, dict[int, int]], column: str, expected: Expected
+) -> None:
+    assert run(_with(tables, column, expected)) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "column", "expected", "message"),
+    [
+        ({"holding": {0: 2}}, "state", Expected(1), "expected 1, got 2"),
+        ({"holding": {0: 2}}, "state", Expected(2, text="stopped"), "expected the text stopped, got running"),
+        ({"holding": {0: 7}}, "state", Expected(7), "expected good, got uncertain:not_in_enum (7)"),
+        ({"holding": {1: 1}}, "alarms", Expected(text=("belt",)), "expected the text [belt], got [temp]"),
+        ({"holding": {1: 1}}, "state", Expected(0), "the dump has no register of it"),
+        ({"input": {0: 1}}, "word.a", Expected(1), "expected 1, got true"),
+        (
+            {"input": {4: 0x7FC0}},
+            "volts",
+            Expected(text="x", quality="bad"),
+            "expected the text x, got no value",
+        ),
+        ({"input": {4: 0x7FC0}}, "volts", Expected(1.0), "expected good, got bad:nan (no value)"),
+        ({"input": {4: 0x4366}}, "volts", Expected(1e300), "expected 1e+300, got 230.0"),
+        (
+            {"input": {4: 0x4366}},
+            "volts",
+            Expected(230.0, "uncertain", "out_of_range"),
+            "expected uncertain:out_of_range, got good (230.0)",
+        ),
+    ],
+)
+def test_an_expectation_that_does_not_hold_says_what_came(
+    tables: dict[str, dict[int, int]], column: str, expected: Expected, message: str
+) -> None:
+    profile = _with(tables, column, expected)
+
+    assert run(profile) == [f"test 'shift start': {column}: {message}"]
+    assert failures(profile) == [Failure(0, column, message)]
+
+
+def _with(tables: dict[str, dict[int, int]], column: str, expected: Expected) -> Profile:
+    return replace(PROFILE, tests=(GoldenTest("shift start", tables, {column: expected}),))
