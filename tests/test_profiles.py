@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import load_profile, shipped_profiles
 from edge_agent.config.golden import run
 from edge_agent.config.problems import render
-from edge_agent.drivers import kinds
+from edge_agent.config.profile import load_profile
+from edge_agent.config.shelf import shipped_profiles
+from edge_agent.drivers.kinds import kinds
 
 FILES = sorted(shipped_profiles().glob("*/*.yaml"))
 

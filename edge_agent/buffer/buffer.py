@@ -106,9 +106,11 @@ class Buffer:
         try:
             yield buffer
         finally:
-            await buffer._close()
-            os.close(lock)
-            thread.shutdown()
+            try:
+                await buffer._close()
+            finally:
+                os.close(lock)
+                thread.shutdown()
 
     @property
     def life(self) -> str:
@@ -142,11 +144,9 @@ class Buffer:
         entry = Entry(scan.schema, n, scan.time_ns + scan.lag_ns, payload)
         self._appended += 1
         if len(payload) > self._settings.segment_bytes // 2:
-            log.error("scan is larger than half a segment: it is named as lost", bytes=len(payload), n=n)
-            self._name_unstored(entry)
-        else:
-            self._entries.append(entry)
-            self._size += len(payload)
+            return self._refuse(entry)
+        self._entries.append(entry)
+        self._size += len(payload)
         self._schedule(0.0 if self._size >= self._settings.commit_bytes else self._settings.commit_s)
         return self._group
 
@@ -165,7 +165,7 @@ class Buffer:
     @property
     def oldest(self) -> Position:
         """Nothing before this place is in the log any more."""
-        segments = self._log.segments
+        segments = tuple(self._log.segments)  # the thread may take one away meanwhile
         return (segments[0].generation, 0) if segments else (0, 0)
 
     async def watch(self) -> None:
@@ -189,6 +189,16 @@ class Buffer:
         gone = self._acks[destination][1] if destination in self._acks else []
         self._acks[destination] = (cursor, [*gone, *gaps])
         self._schedule(CURSOR_S)
+
+    def _refuse(self, entry: Entry) -> "asyncio.Future[None]":
+        size = len(entry.payload)
+        log.error("scan is larger than half a segment: it is named as lost", bytes=size, n=entry.n)
+        self._name_unstored(entry)
+        self._schedule(self._settings.commit_s)
+        refused: asyncio.Future[None] = self._loop.create_future()
+        refused.set_exception(NotStored(f"a scan of {size} bytes is larger than half a segment"))
+        refused.exception()  # whoever dropped the awaitable is told by the gap
+        return refused
 
     def _schedule(self, delay_s: float) -> None:
         when = self._loop.time() + delay_s
@@ -287,21 +297,27 @@ class Buffer:
             if acks:
                 files.write_cursors()
         except OSError:
-            files.give_up()
+            files.abandon()
             raise
 
     async def _close(self) -> None:
-        """Store what is still waiting and end the log in order; a disk that refuses is logged, not raised."""
+        """Store what is still waiting and end the log in order; a disk that refuses is logged, not raised.
+
+        A log that could not take the names of what was lost is left as after a kill: the next start says so.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while self._flushing is not None:
             await asyncio.wait((self._flushing,))
-        self._cursors_at = -CURSOR_S
+        self._cursors_at, self._retry_at = -CURSOR_S, 0.0
         await self._flush()
         if self._timer is not None:
             self._timer.cancel()
         self._failure.cancel()
+        if self._unstored or self._gaps:
+            log.error("log is not ended in order: losses could not be written to it")
+            return
         try:
             await self._run(self._log.close, self._machine)
         except (OSError, StorageError) as error:
@@ -319,6 +335,9 @@ def _open(
     clock: Callable[[], int],
 ) -> tuple[int, SegmentLog]:
     try:
+        if settings.path.exists() and not settings.path.is_dir():
+            msg = f"the buffer {settings.path} is not a folder"
+            raise StorageError(msg)
         settings.path.mkdir(mode=0o750, parents=True, exist_ok=True)
         lock = os.open(settings.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:

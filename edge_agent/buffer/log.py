@@ -6,6 +6,7 @@ can be read alone. Nothing is ever changed in place; the state that counts is th
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,6 +121,9 @@ class SegmentLog:
             for name in named:
                 waiting = self.state.gaps.get(name, {}).keys() - self._handed.get(name, set())
                 entered.append((name, self.state.add_gap(name, gap, waiting)))
+                if name in self._readers:
+                    self._readers[name].know(gap)
+            self.state.use_numbers(gap)
         # All are in the state before the first is written: a HEAD that is made on the way has them all.
         for name, number in entered:
             if self._descriptor is not None:
@@ -148,14 +152,25 @@ class SegmentLog:
         self.give_up()
 
     def give_up(self) -> None:
-        """Write no more to the present segment: it failed (never trust a file after a failed sync), or it is
-        full.
-        """
+        """Write no more to the present segment."""
         self._out.clear()
         self._schemas.clear()
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+    def abandon(self) -> None:
+        """The present segment failed: cut off what it may have taken of a write that does not count.
+
+        Otherwise a later start would find records that were named as lost. A disk that refuses the cut as well
+        leaves them there: told twice, not lost.
+        """
+        if self._descriptor is not None:
+            active = self.segments[-1]
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, active.end)
+                active.size = active.end
+        self.give_up()
 
     def _append_data(self, entry: Entry) -> None:
         stream = self.state.stream(*entry.schema.stream)
@@ -192,7 +207,6 @@ class SegmentLog:
         made.
         """
         self.give_up()
-        self._free()
         self._evict(self._next_size(len(state.pack_head(self.state))))
         payload = state.pack_head(self.state)  # with the gaps of what was just evicted
         size = self._next_size(len(payload))

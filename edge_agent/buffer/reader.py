@@ -39,7 +39,7 @@ class Reader:
         self._named: dict[tuple[str | None, str | None, str | None], Ranges] = {}
         self._base = False
         for gap in pending:
-            self._know(gap)
+            self.know(gap)
 
     def read(self, segments: Sequence[Segment], limit: int) -> tuple[list[Record], list[Gap], bool]:
         """The next records, whole segments until `limit` bytes are there; the holes met; and whether that was
@@ -68,10 +68,15 @@ class Reader:
             self._at = (each.generation, each.end)
         return records, self._holes, True
 
+    def know(self, gap: Gap) -> None:
+        """The numbers of a gap are named: where they are not in the log is no hole."""
+        if gap.first is not None and gap.last is not None:
+            self._named.setdefault(gap.stream, Ranges()).add(gap.first, gap.last)
+
     def skip(self, generation: int, gaps: Sequence[Gap]) -> None:
         """Segments up to `generation` are gone; `gaps` name what was lost with them."""
         for gap in gaps:
-            self._know(gap)
+            self.know(gap)
         if self._at[0] <= generation:
             self._at = (generation + 1, 0)
 
@@ -99,13 +104,13 @@ class Reader:
         elif found.kind is Kind.GAP:
             destination, gap = state.unpack_gap(found.payload)
             if destination == self._destination:
-                self._know(gap)
+                self.know(gap)
         return None
 
     def _head(self, found: Frame) -> None:
         before = state.unpack_head(self._life, found.payload)
         for gap in before.gaps.get(self._destination, {}).values():
-            self._know(gap)
+            self.know(gap)
         for name, stream in before.streams.items():
             self._names[stream.id] = name
             if not self._base:
@@ -116,11 +121,11 @@ class Reader:
         name = self._names.get(found.stream)
         if name is None:
             return None  # its SCHEMA and the HEAD are damaged; the next HEAD shows the hole
-        expected = self._expected.get(name, 1)
-        if found.n < expected:
-            return None
-        self._hole(name, found.n - 1, found.time_ns)
-        self._expected[name] = found.n + 1
+        # Below the expected number there is no hole, but there may be records: a gap can be done before what was
+        # stored ahead of it.
+        if found.n >= self._expected.get(name, 1):
+            self._hole(name, found.n - 1, found.time_ns)
+            self._expected[name] = found.n + 1
         schema = self._schemas.get(found.stream)
         if self._cursor.covers(end):
             return None
@@ -139,12 +144,8 @@ class Reader:
 
     def _unreadable(self, name: StreamName, first: int, last: int, seen_ns: int) -> None:
         gap = Gap(self._life, *name, "unreadable", first, last, None, seen_ns or None, last - first + 1)
-        self._know(gap)
+        self.know(gap)
         self._holes.append(gap)
-
-    def _know(self, gap: Gap) -> None:
-        if gap.first is not None and gap.last is not None:
-            self._named.setdefault(gap.stream, Ranges()).add(gap.first, gap.last)
 
 
 def unacknowledged(each: Segment, following: Segment | None, cursor: Cursor) -> list[Gap]:

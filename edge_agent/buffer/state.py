@@ -46,6 +46,12 @@ class LogState:
             self.streams[key] = StreamState(max((s.id for s in self.streams.values()), default=0) + 1)
         return self.streams[key]
 
+    def use_numbers(self, gap: Gap) -> None:
+        """The numbers of a gap of the present life are used up, whether a record had them or not."""
+        if gap.life == self.life and gap.device and gap.group and gap.last:
+            stream = self.stream(gap.device, gap.group)
+            stream.next = max(stream.next, gap.last + 1)
+
     def add_gap(self, destination: str, gap: Gap, mergeable: set[int]) -> int:
         """Enter a gap, as part of one that is in `mergeable` where it belongs to it; gives its id."""
         table = self.gaps.setdefault(destination, {})
@@ -125,7 +131,8 @@ def unpack_gap(payload: bytes) -> tuple[str, Gap]:
 def enter_gap(state: LogState, payload: bytes) -> None:
     """Bring a GAP frame into the state."""
     doc = orjson.loads(payload)
-    state.gaps.setdefault(doc["to"], {})[doc["id"]] = Gap(*doc["gap"])
+    gap = state.gaps.setdefault(doc["to"], {})[doc["id"]] = Gap(*doc["gap"])
+    state.use_numbers(gap)
     state.next_gap = max(state.next_gap, doc["id"] + 1)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_agent.config import load, load_profile
+from edge_agent.config.gateway import load
 from edge_agent.config.golden import failures
 from edge_agent.config.problems import Problem, counted, has_errors, render, shown, to_json
+from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Profile
 from edge_agent.config.yaml_nodes import Document, read
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 
 OK, FAULTY, USAGE = 0, 1, 2
 

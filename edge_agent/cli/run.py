@@ -5,11 +5,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from edge_agent import config
 from edge_agent.app import App
-from edge_agent.config.problems import render
+from edge_agent.cli.loading import load_apart
 from edge_agent.config.settings import Gateway
-from edge_agent.drivers import kinds
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import logs
 
@@ -36,14 +34,14 @@ def run(args: argparse.Namespace) -> int:
     if not path.is_file():
         print(f"edge-agent: {path}: no such file", file=sys.stderr)
         return EX_CONFIG
-    loaded = config.load(path, kinds())
-    if loaded.problems:
-        print(render(loaded.problems), file=sys.stderr)
-    if loaded.gateway is None:
+    verdict = load_apart(path)
+    if verdict.problems:
+        print(verdict.problems, file=sys.stderr)
+    if verdict.gateway is None:
         return EX_CONFIG
-    logs.set_up(loaded.gateway.log_level)
+    logs.set_up(verdict.gateway.log_level)
     try:
-        _loop_runner(loaded.gateway)
+        _loop_runner(verdict.gateway)
     except EdgeAgentError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return 1

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.config import load_profile, shipped_profiles
 from edge_agent.config.problems import Problem, render
+from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Profile
-from edge_agent.config.shelf import Shelf
+from edge_agent.config.shelf import Shelf, shipped_profiles
 from edge_agent.config.syntax import Surroundings
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.faults import Faults, seconds, switched
 from edge_agent.sim.modbus import ModbusPlc
 

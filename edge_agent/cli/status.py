@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_agent import config
-from edge_agent.drivers import kinds
+from edge_agent.config.gateway import load
+from edge_agent.drivers.kinds import kinds
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if not path.is_file():
         print(f"edge-agent: {path}: no such file", file=sys.stderr)
         return 2
-    loaded = config.load(path, kinds())
+    loaded = load(path, kinds())
     if loaded.gateway is None:
         print(f"edge-agent: {path} has mistakes; see edge-agent check {path}", file=sys.stderr)
         return 1

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.buffer.log import SegmentLog
 from edge_agent.core import record
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
@@ -17,7 +16,7 @@ def segments(bench: Bench) -> list[Path]:
     return sorted(bench.folder.glob("*.seg"))
 
 
-def test_scans_come_back_as_they_were(bench: Bench):
+def test_scans_come_back_as_they_were(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 3))
 
@@ -32,7 +31,7 @@ def test_scans_come_back_as_they_were(bench: Bench):
     assert records[0].schema.m == bench.schema.m
 
 
-def test_orderly_stop_keeps_life_and_numbers(bench: Bench):
+def test_orderly_stop_keeps_life_and_numbers(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 5))
     life = log.state.life
@@ -49,7 +48,7 @@ def test_orderly_stop_keeps_life_and_numbers(bench: Bench):
     assert [(gap.reason, gap.life) for gap in gaps] == [("restart:clean", life)]
 
 
-def test_unclean_stop_begins_a_new_life_and_says_so(bench: Bench):
+def test_unclean_stop_begins_a_new_life_and_says_so(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 5))
     old = log.state.life
@@ -67,7 +66,7 @@ def test_unclean_stop_begins_a_new_life_and_says_so(bench: Bench):
     assert gaps == [Gap(old, None, None, "restart:unclean", None, None, 5 * 10**9, bench.now_ns)]
 
 
-def test_log_of_another_machine_is_not_continued(bench: Bench):
+def test_log_of_another_machine_is_not_continued(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 2))
     log.close(MACHINE)
@@ -77,7 +76,7 @@ def test_log_of_another_machine_is_not_continued(bench: Bench):
     assert again.state.life != log.state.life
 
 
-def test_machine_without_a_name_never_continues(bench: Bench):
+def test_machine_without_a_name_never_continues(bench: Bench) -> None:
     log = bench.open(machine="")
     log.write(bench.entries(1, 2))
     log.close("")
@@ -85,7 +84,7 @@ def test_machine_without_a_name_never_continues(bench: Bench):
     assert bench.open(machine="").state.life != log.state.life
 
 
-def test_acknowledged_is_not_read_again_after_a_kill(bench: Bench):
+def test_acknowledged_is_not_read_again_after_a_kill(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 5))
     records, _ = everything(log)
@@ -97,7 +96,7 @@ def test_acknowledged_is_not_read_again_after_a_kill(bench: Bench):
     assert numbers(everything(again)[0]) == [4, 5]
 
 
-def test_acknowledged_above_the_cursor_is_not_read_again(bench: Bench):
+def test_acknowledged_above_the_cursor_is_not_read_again(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 5))
     records, _ = everything(log)
@@ -108,7 +107,7 @@ def test_acknowledged_above_the_cursor_is_not_read_again(bench: Bench):
     assert numbers(everything(bench.open())[0]) == [2, 5]
 
 
-def test_segments_roll_and_are_freed_when_acknowledged(bench: Bench):
+def test_segments_roll_and_are_freed_when_acknowledged(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 400))
     assert len(segments(bench)) > 4
@@ -122,7 +121,7 @@ def test_segments_roll_and_are_freed_when_acknowledged(bench: Bench):
     assert len(list(bench.folder.glob("spare-*"))) == 2
 
 
-def test_recycled_segment_never_shows_what_it_held_before(bench: Bench):
+def test_recycled_segment_never_shows_what_it_held_before(bench: Bench) -> None:
     log = bench.open()
     for first in range(1, 2000, 100):
         log.write(bench.entries(first, first + 99))
@@ -134,7 +133,7 @@ def test_recycled_segment_never_shows_what_it_held_before(bench: Bench):
     assert len(segments(bench)) + len(list(bench.folder.glob("spare-*"))) < 12
 
 
-def test_numbers_survive_when_all_else_is_sent_and_freed(bench: Bench):
+def test_numbers_survive_when_all_else_is_sent_and_freed(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 400))
     records, _ = everything(log)
@@ -146,7 +145,7 @@ def test_numbers_survive_when_all_else_is_sent_and_freed(bench: Bench):
     assert again.state.stream("press", "fast").next == 401
 
 
-def test_slowest_destination_keeps_the_segments(bench: Bench):
+def test_slowest_destination_keeps_the_segments(bench: Bench) -> None:
     log = bench.open(destinations=("cloud", "plant"))
     log.write(bench.entries(1, 200))
     before = len(segments(bench))
@@ -157,7 +156,7 @@ def test_slowest_destination_keeps_the_segments(bench: Bench):
     assert numbers(everything(log, "plant")[0]) == list(range(1, 201))
 
 
-def test_new_destination_begins_at_the_head(bench: Bench):
+def test_new_destination_begins_at_the_head(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 3))
     log.close(MACHINE)
@@ -169,7 +168,7 @@ def test_new_destination_begins_at_the_head(bench: Bench):
     assert numbers(everything(again)[0]) == [1, 2, 3, 4, 5]
 
 
-def test_quota_evicts_the_oldest_and_names_it(bench: Bench):
+def test_quota_evicts_the_oldest_and_names_it(bench: Bench) -> None:
     bench.max_bytes = 4 * 4096
     log = bench.open()
     log.write(bench.entries(1, 500))
@@ -185,7 +184,7 @@ def test_quota_evicts_the_oldest_and_names_it(bench: Bench):
     assert numbers(records) == list(range(gap.last + 1, 501))
 
 
-def test_eviction_spares_what_was_acknowledged(bench: Bench):
+def test_eviction_spares_what_was_acknowledged(bench: Bench) -> None:
     bench.max_bytes = 4 * 4096
     log = bench.open()
     log.write(bench.entries(1, 50))
@@ -198,7 +197,7 @@ def test_eviction_spares_what_was_acknowledged(bench: Bench):
     assert gaps[0].first == 31
 
 
-def test_reader_within_an_evicted_segment_goes_on_without_a_second_gap(bench: Bench):
+def test_reader_within_an_evicted_segment_goes_on_without_a_second_gap(bench: Bench) -> None:
     bench.max_bytes = 4 * 4096
     log = bench.open()
     log.write(bench.entries(1, 10))
@@ -213,7 +212,7 @@ def test_reader_within_an_evicted_segment_goes_on_without_a_second_gap(bench: Be
     assert numbers(records) == list(range(gap.last + 1, 501))
 
 
-def test_evictions_are_told_after_a_restart_too(bench: Bench):
+def test_evictions_are_told_after_a_restart_too(bench: Bench) -> None:
     bench.max_bytes = 4 * 4096
     log = bench.open()
     log.write(bench.entries(1, 500))
@@ -227,7 +226,7 @@ def test_evictions_are_told_after_a_restart_too(bench: Bench):
     assert {gap.reason for gap in gaps} == {"evicted:max_bytes", "restart:clean"}
 
 
-def test_acknowledged_gap_is_not_told_again(bench: Bench):
+def test_acknowledged_gap_is_not_told_again(bench: Bench) -> None:
     log = bench.open()
     log.lose((Gap("b", "press", "fast", "overrun", None, None, 1, 2, 1),), ("cloud",))
     log.write(bench.entries(1, 1))
@@ -241,7 +240,7 @@ def test_acknowledged_gap_is_not_told_again(bench: Bench):
     assert [gap.reason for gap in gaps] == ["restart:clean"]
 
 
-def test_record_that_fits_no_segment_is_an_error_of_storage(bench: Bench):
+def test_record_that_fits_no_segment_is_an_error_of_storage(bench: Bench) -> None:
     log = bench.open()
     wide = replace(bench.entries(1, 1)[0], payload=bytes(5000))
 
@@ -249,7 +248,7 @@ def test_record_that_fits_no_segment_is_an_error_of_storage(bench: Bench):
         log.write([wide])
 
 
-def test_stream_that_changes_its_columns_goes_on_counting(bench: Bench):
+def test_stream_that_changes_its_columns_goes_on_counting(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 2))
     log.write(bench.entries(3, 4, of=schema(columns=2, document=b'{"x":2}')))
@@ -260,7 +259,9 @@ def test_stream_that_changes_its_columns_goes_on_counting(bench: Bench):
     assert records[0].schema.m != records[3].schema.m
 
 
-def test_failed_disk_ends_the_segment_and_a_new_one_is_begun(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+def test_failed_disk_ends_the_segment_and_a_new_one_is_begun(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = bench.open()
     log.write(bench.entries(1, 2))
 

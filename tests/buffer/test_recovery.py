@@ -34,14 +34,14 @@ def unreadable(bench: Bench) -> tuple[list[int], list[tuple[int | None, int | No
     return numbers(records), [(gap.first, gap.last) for gap in gaps if gap.reason == "unreadable"]
 
 
-def test_empty_folder_is_a_first_start_without_a_gap(bench: Bench):
+def test_empty_folder_is_a_first_start_without_a_gap(bench: Bench) -> None:
     log = bench.open()
 
     assert everything(log) == ([], [])
     assert log.state.previous_life is None
 
 
-def test_torn_tail_begins_a_new_life_and_keeps_what_is_whole(bench: Bench):
+def test_torn_tail_begins_a_new_life_and_keeps_what_is_whole(bench: Bench) -> None:
     newest = filled(bench, 10, close=False)[-1]
     data = newest.read_bytes()
     end = data.rstrip(b"\0")
@@ -53,7 +53,7 @@ def test_torn_tail_begins_a_new_life_and_keeps_what_is_whole(bench: Bench):
     assert "restart:unclean" in {gap.reason for gap in gaps}
 
 
-def test_flipped_bit_in_a_payload_is_named_exactly(bench: Bench):
+def test_flipped_bit_in_a_payload_is_named_exactly(bench: Bench) -> None:
     files = filled(bench)
     at = files[1].read_bytes().index(b"\x00\x00\xfe\x42")  # 127.0, the first column of scan 127
     flip(files[1], at)
@@ -64,7 +64,7 @@ def test_flipped_bit_in_a_payload_is_named_exactly(bench: Bench):
     assert read == [n for n in range(1, 301) if n != 127]
 
 
-def test_flipped_bit_in_a_header_is_a_hole_and_named(bench: Bench):
+def test_flipped_bit_in_a_header_is_a_hole_and_named(bench: Bench) -> None:
     files = filled(bench)
     at = files[1].read_bytes().index(b"\x00\x00\xfe\x42")
     flip(files[1], at - 20)
@@ -75,7 +75,7 @@ def test_flipped_bit_in_a_header_is_a_hole_and_named(bench: Bench):
     assert read == [n for n in range(1, 301) if n != 127]
 
 
-def test_zeroed_middle_of_a_segment_is_named(bench: Bench):
+def test_zeroed_middle_of_a_segment_is_named(bench: Bench) -> None:
     files = filled(bench)
     data = bytearray(files[1].read_bytes())
     data[2000:3500] = bytes(1500)
@@ -90,7 +90,7 @@ def test_zeroed_middle_of_a_segment_is_named(bench: Bench):
     assert read == [n for n in range(1, 301) if not first <= n <= last]
 
 
-def test_missing_segment_is_named(bench: Bench):
+def test_missing_segment_is_named(bench: Bench) -> None:
     files = filled(bench)
     files[1].unlink()
 
@@ -103,7 +103,7 @@ def test_missing_segment_is_named(bench: Bench):
     assert read == [n for n in range(1, 301) if not first <= n <= last]
 
 
-def test_missing_oldest_segment_is_named_from_what_was_acknowledged(bench: Bench):
+def test_missing_oldest_segment_is_named_from_what_was_acknowledged(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 10))
     records, _ = everything(log)
@@ -117,7 +117,7 @@ def test_missing_oldest_segment_is_named_from_what_was_acknowledged(bench: Bench
     assert lost == [(6, read[0] - 1)]
 
 
-def test_missing_oldest_segment_is_named_from_the_start_when_nothing_was_acknowledged(bench: Bench):
+def test_missing_oldest_segment_is_named_from_the_start_when_nothing_was_acknowledged(bench: Bench) -> None:
     filled(bench)[0].unlink()
 
     read, lost = unreadable(bench)
@@ -125,7 +125,7 @@ def test_missing_oldest_segment_is_named_from_the_start_when_nothing_was_acknowl
     assert lost == [(1, read[0] - 1)]
 
 
-def test_segment_with_a_damaged_head_is_set_aside_and_named(bench: Bench):
+def test_segment_with_a_damaged_head_is_set_aside_and_named(bench: Bench) -> None:
     files = filled(bench)
     flip(files[1], 3)
 
@@ -136,7 +136,7 @@ def test_segment_with_a_damaged_head_is_set_aside_and_named(bench: Bench):
     assert len(read) + (lost[0][1] or 0) - (lost[0][0] or 0) + 1 == 300
 
 
-def test_damaged_newest_head_begins_a_new_life(bench: Bench):
+def test_damaged_newest_head_begins_a_new_life(bench: Bench) -> None:
     files = filled(bench)
     flip(files[-1], 3)
 
@@ -146,7 +146,7 @@ def test_damaged_newest_head_begins_a_new_life(bench: Bench):
     assert {gap.reason for gap in everything(log)[1]} >= {"restart:unclean"}
 
 
-def test_damaged_state_of_the_newest_segment_is_taken_from_the_one_before(bench: Bench):
+def test_damaged_state_of_the_newest_segment_is_taken_from_the_one_before(bench: Bench) -> None:
     files = filled(bench)
     flip(files[-1], SEGMENT_HEAD_SIZE + 40)
 
@@ -155,7 +155,7 @@ def test_damaged_state_of_the_newest_segment_is_taken_from_the_one_before(bench:
     assert numbers(everything(log)[0]) == list(range(1, 301))
 
 
-def test_damaged_close_begins_a_new_life(bench: Bench):
+def test_damaged_close_begins_a_new_life(bench: Bench) -> None:
     files = filled(bench, 10)
     data = files[-1].read_bytes()
     flip(files[-1], data.index(b'{"machine"'))
@@ -165,7 +165,7 @@ def test_damaged_close_begins_a_new_life(bench: Bench):
     assert log.state.previous_life is not None
 
 
-def test_foreign_empty_and_misnamed_files_are_set_aside(bench: Bench):
+def test_foreign_empty_and_misnamed_files_are_set_aside(bench: Bench) -> None:
     files = filled(bench, 10)
     (bench.folder / "holiday.seg").write_bytes(b"not ours")
     (bench.folder / "00000000000000ff.seg").write_bytes(b"")
@@ -178,7 +178,7 @@ def test_foreign_empty_and_misnamed_files_are_set_aside(bench: Bench):
     assert log.state.previous_life is not None  # the newest name held no log: nothing proves where it ended
 
 
-def test_nothing_but_rubbish_is_a_start_with_a_gap(bench: Bench):
+def test_nothing_but_rubbish_is_a_start_with_a_gap(bench: Bench) -> None:
     bench.folder.mkdir(parents=True)
     (bench.folder / "0000000000000001.seg").write_bytes(b"rubbish")
 
@@ -187,7 +187,7 @@ def test_nothing_but_rubbish_is_a_start_with_a_gap(bench: Bench):
     assert [(gap.reason, gap.life) for gap in gaps] == [("restart:unclean", None)]
 
 
-def test_generation_is_never_used_twice(bench: Bench):
+def test_generation_is_never_used_twice(bench: Bench) -> None:
     bench.folder.mkdir(parents=True)
     (bench.folder / "00000000000000ff.seg").write_bytes(b"rubbish")
 
@@ -201,7 +201,7 @@ def test_generation_is_never_used_twice(bench: Bench):
 @given(st.integers(0, 10**9))
 def test_after_any_damage_every_number_is_read_or_named_or_newer_than_the_last_readable(
     tmp_path_factory: object, seed: int
-):
+) -> None:
     chance = random.Random(seed)
     folder = tmp_path_factory.mktemp("log")  # type: ignore[attr-defined]  # pytest's factory
     bench = Bench(folder)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.config import Loaded, load, shipped_profiles
+from edge_agent.config.gateway import Loaded, load
 from edge_agent.config.problems import render
 from edge_agent.config.settings import (
     BufferSettings,
@@ -17,8 +17,9 @@ from edge_agent.config.settings import (
     ModbusConnection,
     Tls,
 )
+from edge_agent.config.shelf import shipped_profiles
 from edge_agent.config.syntax import Surroundings
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 
 GATEWAY = """\
 schema: edge-agent/gateway/1

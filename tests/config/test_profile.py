@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.config import load_profile
 from edge_agent.config.problems import Problem, render
-from edge_agent.config.profile import in_group, profile_of
+from edge_agent.config.profile import in_group, load_profile, profile_of
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Profile
 from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.units import SLIPS, unit_fault
 from edge_agent.config.yaml_nodes import read
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 
 BROKEN = Path(__file__).with_name("broken-profile.yaml")
 

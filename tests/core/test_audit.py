@@ -15,7 +15,7 @@ def gap(first: int | None, last: int | None = None) -> dict[str, Any]:
     return {"gw": "gw", "b": "b1", "d": "press", "g": "fast", "n": numbers, "reason": "x"}
 
 
-def test_nothing_is_missing_when_all_arrived():
+def test_nothing_is_missing_when_all_arrived() -> None:
     audit = Audit()
     audit.data(data(1, 3))
     audit.data(data(4, 4, c=3))
@@ -24,7 +24,7 @@ def test_nothing_is_missing_when_all_arrived():
     assert len(audit.streams[KEY].delivered) == 4
 
 
-def test_hole_is_missing_until_a_gap_names_it():
+def test_hole_is_missing_until_a_gap_names_it() -> None:
     audit = Audit()
     audit.data(data(1, 2))
     audit.data(data(6, 6))
@@ -36,14 +36,14 @@ def test_hole_is_missing_until_a_gap_names_it():
     assert audit.missing() == {}
 
 
-def test_number_the_sender_calls_done_must_be_there():
+def test_number_the_sender_calls_done_must_be_there() -> None:
     audit = Audit()
     audit.data(data(5, 5, c=9))
 
     assert audit.missing() == {KEY: [(1, 4), (6, 9)]}
 
 
-def test_number_known_from_elsewhere_must_be_there():
+def test_number_known_from_elsewhere_must_be_there() -> None:
     audit = Audit()
     audit.data(data(1, 2))
     audit.expect(KEY, 4)
@@ -51,7 +51,7 @@ def test_number_known_from_elsewhere_must_be_there():
     assert audit.missing() == {KEY: [(3, 4)]}
 
 
-def test_repeats_are_counted_and_not_given_again():
+def test_repeats_are_counted_and_not_given_again() -> None:
     audit = Audit()
     audit.data(data(1, 3))
 
@@ -59,7 +59,7 @@ def test_repeats_are_counted_and_not_given_again():
     assert audit.streams[KEY].duplicates == 2
 
 
-def test_late_first_arrival_is_out_of_order_unless_it_is_history():
+def test_late_first_arrival_is_out_of_order_unless_it_is_history() -> None:
     audit = Audit()
     audit.data(data(5, 5))
     audit.data(data(1, 2, h=1))
@@ -69,7 +69,7 @@ def test_late_first_arrival_is_out_of_order_unless_it_is_history():
     assert audit.streams[KEY].out_of_order == 1
 
 
-def test_message_whose_numbers_do_not_count_its_scans_is_malformed():
+def test_message_whose_numbers_do_not_count_its_scans_is_malformed() -> None:
     audit = Audit()
     broken = data(1, 3)
     broken["s"].pop()
@@ -78,7 +78,7 @@ def test_message_whose_numbers_do_not_count_its_scans_is_malformed():
     assert audit.streams[KEY].malformed == 1
 
 
-def test_gap_without_numbers_is_kept_and_the_same_one_counts_once():
+def test_gap_without_numbers_is_kept_and_the_same_one_counts_once() -> None:
     audit = Audit()
     audit.gap(gap(None))
     audit.gap(gap(None))

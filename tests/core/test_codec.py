@@ -33,7 +33,7 @@ def field(address: int, type_: str, **more: Any) -> Field:
     ("order", "wire"),
     [("ABCD", "43 66 33 33"), ("CDAB", "33 33 43 66"), ("BADC", "66 43 33 33"), ("DCBA", "33 33 66 43")],
 )
-def test_float32_in_all_four_orders(order: str, wire: str):
+def test_float32_in_all_four_orders(order: str, wire: str) -> None:
     value = decode(wire, field(0, "float32", order=order))["t0"]
 
     assert math.isclose(value, 230.2, rel_tol=1e-7)
@@ -48,23 +48,23 @@ def test_float32_in_all_four_orders(order: str, wire: str):
         ("DCBA", "08 07 06 05 04 03 02 01"),
     ],
 )
-def test_sixty_four_bits_in_all_four_orders(order: str, wire: str):
+def test_sixty_four_bits_in_all_four_orders(order: str, wire: str) -> None:
     assert decode(wire, field(0, "uint64", order=order)) == {"t0": 0x0102030405060708}
 
 
 @pytest.mark.parametrize(
     ("order", "value"), [("ABCD", 0x0102), ("CDAB", 0x0102), ("BADC", 0x0201), ("DCBA", 0x0201)]
 )
-def test_sixteen_bits_know_only_the_swap_of_bytes(order: str, value: int):
+def test_sixteen_bits_know_only_the_swap_of_bytes(order: str, value: int) -> None:
     assert decode("0102", field(0, "uint16", order=order)) == {"t0": value}
 
 
 @pytest.mark.parametrize(("order", "value"), [("ABCD", -2), ("CDAB", -2), ("BADC", 1), ("DCBA", 1)])
-def test_eight_bits_stand_in_the_low_byte_of_their_register(order: str, value: int):
+def test_eight_bits_stand_in_the_low_byte_of_their_register(order: str, value: int) -> None:
     assert decode("01FE", field(0, "int8", order=order)) == {"t0": value}
 
 
-def test_signed_and_unsigned_of_every_width():
+def test_signed_and_unsigned_of_every_width() -> None:
     got = decode(
         "FFFF FFFF FFFFFFFE FFFFFFFE FFFFFFFFFFFFFFFD FFFFFFFFFFFFFFFD 4009_21FB_5444_2D18".replace("_", ""),
         field(0, "int16"),
@@ -87,7 +87,7 @@ def test_signed_and_unsigned_of_every_width():
     }
 
 
-def test_mixed_orders_gaps_and_overlaps_in_one_block():
+def test_mixed_orders_gaps_and_overlaps_in_one_block() -> None:
     got = decode(
         "0001 DEAD 0002 0003 0004",
         field(0, "uint16"),
@@ -101,19 +101,19 @@ def test_mixed_orders_gaps_and_overlaps_in_one_block():
     assert got["t3"] == 0x00030004  # the later of two tags of one name in this helper's dict
 
 
-def test_nan_and_infinity_are_bad_and_have_no_value():
+def test_nan_and_infinity_are_bad_and_have_no_value() -> None:
     got = decode("7FC00000 3F800000 7F800000", field(0, "float32"), field(2, "float32"), field(4, "float32"))
 
     assert got == {"t0": (None, "bad:nan"), "t2": 1.0, "t4": (None, "bad:nan")}
 
 
-def test_huge_finite_values_are_good_though_their_sum_is_not():
+def test_huge_finite_values_are_good_though_their_sum_is_not() -> None:
     got = decode("7FEFFFFFFFFFFFFF 7FEFFFFFFFFFFFFF", field(0, "float64"), field(4, "float64"))
 
     assert got == {"t0": 1.7976931348623157e308, "t4": 1.7976931348623157e308}
 
 
-def test_scale_rounds_once():
+def test_scale_rounds_once() -> None:
     got = decode(
         "08FE 08FE", field(0, "int16", scale=Fraction("0.1")), field(1, "int16", scale=Fraction(1, 3))
     )
@@ -121,53 +121,53 @@ def test_scale_rounds_once():
     assert got == {"t0": 230.2, "t1": 2302 / 3}
 
 
-def test_whole_scale_and_offset_keep_whole_numbers():
+def test_whole_scale_and_offset_keep_whole_numbers() -> None:
     scaled = field(0, "int16", scale=Fraction(10), offset=Fraction(-5))
 
     assert decode("0007", scaled) == {"t0": 65}
     assert [column.store for column in columns_of(scaled)] == ["q"]
 
 
-def test_scaled_whole_number_is_exact_or_bad():
+def test_scaled_whole_number_is_exact_or_bad() -> None:
     wide = field(0, "uint64", scale=Fraction(10))
 
     assert decode("0020000000000001", wide) == {"t0": 90071992547409930}
     assert decode("2000000000000000", wide) == {"t0": (None, "bad:out_of_range")}
 
 
-def test_scaled_float32_is_scaled_as_people_read_it():
+def test_scaled_float32_is_scaled_as_people_read_it() -> None:
     assert decode("43663333", field(0, "float32", scale=Fraction("0.1"))) == {"t0": 23.02}
     assert decode("4066666666666666", field(0, "float64", scale=Fraction(2), offset=Fraction(1))) == {
         "t0": 359.4
     }
 
 
-def test_sentinels_are_bad():
+def test_sentinels_are_bad() -> None:
     got = decode("8000 FFFF", field(0, "uint16", sentinels=frozenset({0x8000})), field(1, "uint16"))
 
     assert got == {"t0": (None, "bad:sentinel"), "t1": 65535}
 
 
-def test_value_outside_its_range_is_uncertain_and_kept():
+def test_value_outside_its_range_is_uncertain_and_kept() -> None:
     valid = field(0, "uint16", valid=(0, 500))
 
     assert decode("01F4", valid) == {"t0": 500}
     assert decode("01F5", valid) == {"t0": (501, "uncertain:out_of_range")}
 
 
-def test_float32_bounds_mean_the_decimal():
+def test_float32_bounds_mean_the_decimal() -> None:
     assert decode("3DCCCCCD", field(0, "float32", valid=(0, 0.1)))["t0"] == pytest.approx(0.1)
     assert decode("3DCCCCCE", field(0, "float32", valid=(0, 0.1)))["t0"][1] == "uncertain:out_of_range"
 
 
-def test_unknown_enum_number_is_uncertain():
+def test_unknown_enum_number_is_uncertain() -> None:
     state = field(0, "uint16", enum=frozenset({0, 1}))
 
     assert decode("0001", state) == {"t0": 1}
     assert decode("0007", state) == {"t0": (7, "uncertain:not_in_enum")}
 
 
-def test_bits_are_parts_of_their_tag():
+def test_bits_are_parts_of_their_tag() -> None:
     word = field(0, "uint16", bits=(Bit("door", 0), Bit("lamp", 4, 2, frozenset({0, 1, 2}))), whole=False)
 
     assert decode("0023", word) == {"t0.door": True, "t0.lamp": 2}
@@ -175,7 +175,7 @@ def test_bits_are_parts_of_their_tag():
     assert columns_of(word) == (Column("t0.door", "?"), Column("t0.lamp", "Q"))
 
 
-def test_bits_of_a_word_that_is_sent_as_well():
+def test_bits_of_a_word_that_is_sent_as_well() -> None:
     word = field(0, "uint16", bits=(Bit("b15", 15),), sentinels=frozenset({0xFFFF}))
 
     assert decode("8001", word) == {"t0": 0x8001, "t0.b15": True}
@@ -185,11 +185,11 @@ def test_bits_of_a_word_that_is_sent_as_well():
 @pytest.mark.parametrize(
     ("order", "text"), [("ABCD", "ABCD"), ("CDAB", "ABCD"), ("BADC", "BADC"), ("DCBA", "BADC")]
 )
-def test_text_knows_only_the_swap_of_bytes(order: str, text: str):
+def test_text_knows_only_the_swap_of_bytes(order: str, text: str) -> None:
     assert decode("4142 4344", field(0, "string", length=2, order=order)) == {"t0": text}
 
 
-def test_strings_end_at_a_nul_and_lose_their_padding():
+def test_strings_end_at_a_nul_and_lose_their_padding() -> None:
     padded = (0x00, 0xFF, 0x20)
 
     assert decode("5358 2D30 3031 FFFF", field(0, "string", length=4, pad=padded)) == {"t0": "SX-001"}
@@ -201,7 +201,7 @@ def test_strings_end_at_a_nul_and_lose_their_padding():
     }
 
 
-def test_bits_of_a_bit_table_come_lowest_first():
+def test_bits_of_a_bit_table_come_lowest_first() -> None:
     fields = tuple(Field(f"d{i}", "discrete", i, "bool") for i in (0, 1, 2, 9))
     layout = compile_block(Block("discrete", 0, 10, fields))
 
@@ -209,7 +209,7 @@ def test_bits_of_a_bit_table_come_lowest_first():
 
 
 @given(st.data())
-def test_any_layout_gives_back_what_another_encoder_wrote(data: st.DataObject):
+def test_any_layout_gives_back_what_another_encoder_wrote(data: st.DataObject) -> None:
     orders = ["ABCD", "CDAB", "BADC", "DCBA"]
     count = data.draw(st.integers(1, 12))
     fields, registers, expected = [], {}, {}

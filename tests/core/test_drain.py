@@ -13,7 +13,7 @@ def due(of: Drain[str], now: float) -> list[Lane[str]]:
     return list(of.due(now))
 
 
-def test_stream_is_due_when_its_oldest_item_is_old_enough():
+def test_stream_is_due_when_its_oldest_item_is_old_enough() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     queue.put(A, "a2", 10, 5.9)
@@ -25,7 +25,7 @@ def test_stream_is_due_when_its_oldest_item_is_old_enough():
     assert queue.size_bytes == 0
 
 
-def test_full_batch_is_due_at_once():
+def test_full_batch_is_due_at_once() -> None:
     queue = drain()
     queue.put(A, "a1", 60, 5.0)
     queue.put(A, "a2", 60, 5.1)
@@ -34,7 +34,7 @@ def test_full_batch_is_due_at_once():
     assert due(queue, 9.0) == []  # it is busy until it is released
 
 
-def test_item_that_shall_not_wait_is_due_at_once():
+def test_item_that_shall_not_wait_is_due_at_once() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     queue.put(A, "a2", 10, 5.1, at_once=True)
@@ -42,7 +42,7 @@ def test_item_that_shall_not_wait_is_due_at_once():
     assert [lane.key for lane in due(queue, 5.1)] == [A]
 
 
-def test_stream_has_one_message_under_way():
+def test_stream_has_one_message_under_way() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     (lane,) = due(queue, 6.0)
@@ -54,7 +54,7 @@ def test_stream_has_one_message_under_way():
     assert [each.key for each in due(queue, 9.0)] == [A]
 
 
-def test_released_full_stream_goes_on_at_once_and_an_empty_one_is_forgotten():
+def test_released_full_stream_goes_on_at_once_and_an_empty_one_is_forgotten() -> None:
     queue = drain()
     for item in ("a1", "a2", "a3"):
         queue.put(A, item, 80, 5.0)
@@ -68,7 +68,7 @@ def test_released_full_stream_goes_on_at_once_and_an_empty_one_is_forgotten():
     assert queue.next_due_s() is None
 
 
-def test_message_that_was_not_taken_waits_in_front():
+def test_message_that_was_not_taken_waits_in_front() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     (lane,) = due(queue, 6.0)
@@ -82,7 +82,7 @@ def test_message_that_was_not_taken_waits_in_front():
     assert [item for item, _ in queue.take(lane, 2)] == ["a1", "a2"]
 
 
-def test_given_back_alone_it_is_due_after_its_release():
+def test_given_back_alone_it_is_due_after_its_release() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     (lane,) = due(queue, 6.0)
@@ -92,7 +92,7 @@ def test_given_back_alone_it_is_due_after_its_release():
     assert due(queue, 7.0) == [lane]
 
 
-def test_streams_are_served_in_the_order_they_are_due():
+def test_streams_are_served_in_the_order_they_are_due() -> None:
     queue = drain()
     queue.put(B, "b1", 10, 5.0)
     queue.put(A, "a1", 10, 5.5)
@@ -100,7 +100,7 @@ def test_streams_are_served_in_the_order_they_are_due():
     assert [lane.key for lane in due(queue, 7.0)] == [B, A]
 
 
-def test_unwanted_items_are_forgotten():
+def test_unwanted_items_are_forgotten() -> None:
     queue = drain()
     queue.put(A, "a1", 10, 5.0)
     queue.put(A, "a2", 20, 5.0)

@@ -6,7 +6,7 @@ def gap(first: int | None, last: int | None, **more: object) -> Gap:
     return Gap(first=first, last=last, **given)  # type: ignore[arg-type]  # keywords of the tests
 
 
-def test_message_has_the_form_receivers_know():
+def test_message_has_the_form_receivers_know() -> None:
     numbered = gap(3, 5, start_ns=1_760_000_000_010_999_999, end_ns=1_760_000_001_000_000_000, scans=3)
 
     assert numbered.document("gw1") == {
@@ -25,14 +25,14 @@ def test_message_has_the_form_receivers_know():
     assert Gap("b1", None, None, "restart:unclean").document("gw1")["t"] is None
 
 
-def test_neighbours_become_one():
+def test_neighbours_become_one() -> None:
     assert merged(gap(1, 3, start_ns=10, end_ns=30), gap(4, 6, start_ns=40, end_ns=60)) == gap(
         1, 6, start_ns=10, end_ns=60, scans=6
     )
     assert merged(gap(4, 6, start_ns=None, end_ns=60), gap(1, 5)) == gap(1, 6, end_ns=60, scans=6)
 
 
-def test_others_stay_apart():
+def test_others_stay_apart() -> None:
     assert merged(gap(1, 3), gap(5, 6)) is None
     assert merged(gap(5, 6), gap(1, 3)) is None
     assert merged(gap(1, 3), gap(4, 6, device="other")) is None
@@ -40,7 +40,7 @@ def test_others_stay_apart():
     assert merged(gap(1, 3), gap(None, None)) is None
 
 
-def test_unnumbered_ones_join_where_they_touch():
+def test_unnumbered_ones_join_where_they_touch() -> None:
     first = gap(None, None, reason="overrun", start_ns=10, end_ns=20, scans=2)
 
     assert merged(first, gap(None, None, reason="overrun", start_ns=20, end_ns=50, scans=3)) == gap(
@@ -52,7 +52,7 @@ def test_unnumbered_ones_join_where_they_touch():
     )
 
 
-def test_fields_make_the_same_gap_again():
+def test_fields_make_the_same_gap_again() -> None:
     one = gap(1, 3, start_ns=10, end_ns=30, scans=3)
 
     assert Gap(*one.fields()) == one  # type: ignore[arg-type]  # as the log reads them back

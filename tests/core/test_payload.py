@@ -26,7 +26,7 @@ def scans_of(*scans: Scan) -> list[dict[str, object]]:
     return rows
 
 
-def test_message_has_the_form_receivers_know():
+def test_message_has_the_form_receivers_know() -> None:
     scan = Scan(SCHEMA, 1_760_000_000_010 * MS, (812.5, 2, 7, "a"), full=True)
 
     document = message("gw17", "5f5f", 1200, [scan], done=1150)
@@ -45,7 +45,7 @@ def test_message_has_the_form_receivers_know():
     jsonschema.validate(json.loads(json.dumps(document)), SHAPE)
 
 
-def test_bad_has_no_value_and_uncertain_has_both():
+def test_bad_has_no_value_and_uncertain_has_both() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (None, 9, 7, "a"), ("bad:nan", "uncertain:not_in_enum", "", "")))
 
     assert rows == [
@@ -57,7 +57,7 @@ def test_bad_has_no_value_and_uncertain_has_both():
     ]
 
 
-def test_common_failure_is_said_once():
+def test_common_failure_is_said_once() -> None:
     assert scans_of(Scan(SCHEMA, 0, (None,) * 4, ("bad:timeout",) * 4)) == [
         {"ts": 0, "q": {"*": "bad:timeout"}}
     ]
@@ -65,13 +65,13 @@ def test_common_failure_is_said_once():
     assert part == [{"ts": 0, "q": {"force": "bad:timeout", "mode": "bad:timeout"}}]
 
 
-def test_carried_columns_only():
+def test_carried_columns_only() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (2, "b"), None, (1, 3), (0.0, 140.25)))
 
     assert rows == [{"ts": 0, "v": {"mode": 2, "name": "b"}, "t": {"mode": 0.0, "name": 140.25}}]
 
 
-def test_float32_prints_its_shortest_form():
+def test_float32_prints_its_shortest_form() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (0.10000000149011612, 2, 7, "a")))
     only = Schema("d", "g", (Column("a", "f"), Column("b", "f")), b"{}", "00000000")
     plain = message("gw", "b", 1, [Scan(only, 0, (0.10000000149011612, 2.5))], done=0)
@@ -80,23 +80,23 @@ def test_float32_prints_its_shortest_form():
     assert json.loads(json.dumps(plain))["s"][0]["v"] == {"a": 0.1, "b": 2.5}
 
 
-def test_whole_numbers_that_json_readers_would_bend_go_as_text():
+def test_whole_numbers_that_json_readers_would_bend_go_as_text() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (1.0, 2, 2**53, "a")), Scan(SCHEMA, 0, (1.0, 2, 2**53 - 1, "a")))
 
     assert json.loads(json.dumps(rows))[0]["v"]["strokes"] == "9007199254740992"
     assert json.loads(json.dumps(rows))[1]["v"]["strokes"] == 9007199254740991
 
 
-def test_times_are_milliseconds_with_three_decimals_at_most():
+def test_times_are_milliseconds_with_three_decimals_at_most() -> None:
     assert milliseconds(1_760_000_000_010_000_000) == 1760000000010
     assert json.dumps(milliseconds(1_760_000_000_010_123_999)) == "1760000000010.124"
 
 
-def test_time_that_is_not_the_agents_shows_how_far_it_lies():
+def test_time_that_is_not_the_agents_shows_how_far_it_lies() -> None:
     assert scans_of(Scan(SCHEMA, 5 * MS, (1.0, 2, 7, "a"), lag_ns=-1500 * MS))[0]["a"] == -1500
 
 
-def test_canonical_json_is_the_same_for_the_same_content():
+def test_canonical_json_is_the_same_for_the_same_content() -> None:
     assert canonical({"b": 1, "a": "ü"}) == '{"a":"ü","b":1}'.encode()
     # sha256sum of the bytes above
     assert short_name(b"{}") == "44136fa3"

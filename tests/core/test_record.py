@@ -50,17 +50,17 @@ def scans(draw: st.DrawFn) -> Scan:
 
 
 @given(scans())
-def test_what_is_packed_is_unpacked(scan: Scan):
+def test_what_is_packed_is_unpacked(scan: Scan) -> None:
     assert record.decode(scan.schema, scan.time_ns, record.encode(scan)) == scan
 
 
-def test_hundred_good_floats_take_four_bytes_each_and_one():
+def test_hundred_good_floats_take_four_bytes_each_and_one() -> None:
     scan = Scan(schema("f" * 100), 0, tuple(float(i) for i in range(100)))
 
     assert len(record.encode(scan)) == 401
 
 
-def test_overlong_text_is_cut_at_a_character():
+def test_overlong_text_is_cut_at_a_character() -> None:
     scan = Scan(schema("s"), 0, ("ä" * 40000,))
 
     got = record.decode(scan.schema, 0, record.encode(scan)).values[0]
@@ -71,6 +71,6 @@ def test_overlong_text_is_cut_at_a_character():
 @pytest.mark.parametrize(
     "payload", [bytes((4, 1, 1, 65, 9, 0, 0)), bytes((4, 1, 1, 65)), bytes((0, 0, 0, 0, 0, 9, 0, 65))]
 )
-def test_bytes_that_do_not_fit_are_refused(payload: bytes):
+def test_bytes_that_do_not_fit_are_refused(payload: bytes) -> None:
     with pytest.raises(ValueError, match="fit|cut"):
         record.decode(schema("fs") if payload[0] == 0 else schema("b"), 0, payload)

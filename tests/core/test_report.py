@@ -20,14 +20,14 @@ def scan(of: Schema, at_s: float, *values: Value, quality: tuple[str, ...] | Non
     return Scan(of, round(at_s * S), values, quality)
 
 
-def test_first_scan_is_full():
+def test_first_scan_is_full() -> None:
     got = reporter(ALWAYS).report(scan(ALWAYS, 1, 1.0, 2.0))
 
     assert got is not None
     assert (got.full, got.values, got.index) == (True, (1.0, 2.0), None)
 
 
-def test_always_carries_every_good_value_changed_or_not():
+def test_always_carries_every_good_value_changed_or_not() -> None:
     reports = reporter(ALWAYS)
     reports.report(scan(ALWAYS, 1, 1.0, 2.0))
     second = scan(ALWAYS, 2, 1.0, 2.0)
@@ -35,7 +35,7 @@ def test_always_carries_every_good_value_changed_or_not():
     assert reports.report(second) is second
 
 
-def test_on_change_carries_what_changed():
+def test_on_change_carries_what_changed() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 1, 1.0, 2.0))
 
@@ -46,7 +46,7 @@ def test_on_change_carries_what_changed():
     assert reports.report(scan(CHANGES, 3, 1.0, 3.0)) is None
 
 
-def test_deadband_compares_with_the_last_reported_value():
+def test_deadband_compares_with_the_last_reported_value() -> None:
     of = schema(Column("a", "f", deadband=1.0, on_change=True))
     reports = reporter(of)
     reports.report(scan(of, 1, 10.0))
@@ -58,7 +58,7 @@ def test_deadband_compares_with_the_last_reported_value():
     assert crept.values == (11.2,)
 
 
-def test_bad_quality_is_reported_once_and_good_brings_its_value_again():
+def test_bad_quality_is_reported_once_and_good_brings_its_value_again() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 1, 1.0, 2.0))
     failed = ("bad:timeout", "")
@@ -74,7 +74,7 @@ def test_bad_quality_is_reported_once_and_good_brings_its_value_again():
     assert (back.index, back.values, back.quality) == ((0,), (1.0,), None)
 
 
-def test_always_keeps_silent_about_what_stays_bad():
+def test_always_keeps_silent_about_what_stays_bad() -> None:
     reports = reporter(ALWAYS)
     reports.report(scan(ALWAYS, 1, 1.0, 2.0))
     failed = ("bad:timeout", "bad:timeout")
@@ -89,7 +89,7 @@ def test_always_keeps_silent_about_what_stays_bad():
     assert (partly.index, partly.values) == ((1,), (5.0,))
 
 
-def test_uncertain_carries_its_value_and_its_quality_each_time():
+def test_uncertain_carries_its_value_and_its_quality_each_time() -> None:
     reports = reporter(ALWAYS)
     reports.report(scan(ALWAYS, 1, 1.0, 2.0))
     doubtful = ("", "uncertain:out_of_range")
@@ -100,7 +100,7 @@ def test_uncertain_carries_its_value_and_its_quality_each_time():
         assert (got.values, got.quality) == ((1.0, 999.0), doubtful)
 
 
-def test_heartbeat_makes_a_full_scan():
+def test_heartbeat_makes_a_full_scan() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 0, 1.0, 2.0))
 
@@ -111,7 +111,7 @@ def test_heartbeat_makes_a_full_scan():
     assert reports.report(scan(CHANGES, 301, 1.0, None, quality=("", "bad:timeout"))) is None
 
 
-def test_clock_that_goes_back_makes_a_full_scan():
+def test_clock_that_goes_back_makes_a_full_scan() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 1000, 1.0, 2.0))
 
@@ -121,7 +121,7 @@ def test_clock_that_goes_back_makes_a_full_scan():
     assert got.full
 
 
-def test_renewed_reporter_makes_a_full_scan():
+def test_renewed_reporter_makes_a_full_scan() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 1, 1.0, 2.0))
     reports.renew()
@@ -132,7 +132,7 @@ def test_renewed_reporter_makes_a_full_scan():
     assert got.full
 
 
-def test_times_of_requests_stay_with_their_columns():
+def test_times_of_requests_stay_with_their_columns() -> None:
     reports = reporter(CHANGES)
     reports.report(scan(CHANGES, 1, 1.0, 2.0))
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from edge_agent.core.window import MOST_RANGES, AckWindow
 
 
-def test_cursor_waits_for_the_oldest_unacknowledged():
+def test_cursor_waits_for_the_oldest_unacknowledged() -> None:
     window = AckWindow((1, 64))
     first, second, third = (window.took((1, end)) for end in (100, 200, 300))
 
@@ -20,7 +20,7 @@ def test_cursor_waits_for_the_oldest_unacknowledged():
     assert len(window) == 0
 
 
-def test_ranges_above_the_cursor_are_bounded():
+def test_ranges_above_the_cursor_are_bounded() -> None:
     window = AckWindow((1, 0))
     numbers = [window.took((1, end)) for end in range(1, 400)]
     window.done(numbers[1::2])
@@ -29,7 +29,7 @@ def test_ranges_above_the_cursor_are_bounded():
 
 
 @given(st.lists(st.integers(0, 30), max_size=60))
-def test_window_agrees_with_a_plain_set(acks: list[int]):
+def test_window_agrees_with_a_plain_set(acks: list[int]) -> None:
     window, done = AckWindow((1, 0)), set[int]()
     for number in range(31):
         window.took((1, number + 1))

@@ -7,14 +7,14 @@ from subprocess import run
 
 import pytest
 
-from edge_agent.config import load_profile
 from edge_agent.config.problems import Problem, render
+from edge_agent.config.profile import load_profile
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Expected, GoldenTest, Limits, ModbusConnection, Tag
 from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.yaml_nodes import read
 from edge_agent.core.registers import Bit, Field
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 from edge_agent.drivers.modbus.settings import connection
 
 PRESS = """\
@@ -461,7 +461,7 @@ def test_a_tag_that_sends_its_bits_only_cannot_be_expected(tmp_path: Path) -> No
 
 
 def test_settings_load_no_protocol_library() -> None:
-    code = "import sys; from edge_agent.drivers import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
+    code = "import sys; from edge_agent.drivers.kinds import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
 
     assert run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from typing_extensions import override
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -21,6 +23,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         self._now = 1000.0
         super().__init__(_Jumping(self._jump))
 
+    @override
     def time(self) -> float:
         """The seconds this loop has jumped through."""
         return self._now
@@ -52,20 +55,25 @@ class _Jumping(selectors.BaseSelector):
         self._real = selectors.DefaultSelector()
         self._jump = jump
 
+    @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
         if not ready and timeout != 0:
             self._jump(timeout)
         return ready
 
+    @override
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
 
+    @override
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         return self._real.unregister(fileobj)
 
+    @override
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return self._real.get_map()
 
+    @override
     def close(self) -> None:
         self._real.close()

@@ -19,6 +19,7 @@ from edge_agent.errors import LinkLost, Refused
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.ports import Chunk, Limits, Message
 
+NAME = "cloud"
 LIFE = "b1"
 S = 1_000_000_000
 
@@ -88,10 +89,12 @@ class Log:
         return 1, self._evicted
 
     def start(self, destination: str, news: Callable[[], None]) -> Cursor:
+        assert destination == NAME
         self._news = news
         return self.cursor
 
     async def read(self, destination: str, limit: int) -> Chunk:
+        assert destination == NAME
         fresh = [(i, gap) for i, gap in self.gaps.items() if i not in self._handed]
         self._handed.update(self.gaps)
         at = max(self._at, self._evicted)
@@ -106,6 +109,7 @@ class Log:
         return Chunk(fresh, unsent, at == len(self.records))
 
     def acknowledge(self, destination: str, cursor: Cursor, gaps: Iterable[int] = ()) -> None:
+        assert destination == NAME
         gone = tuple(gaps)
         self.moved(cursor, gone)
         self.cursor = cursor
@@ -227,15 +231,16 @@ class Forwarding:
     async def running(self) -> AsyncIterator[tuple[Uplink, "asyncio.Task[None]"]]:
         """The uplink runs for as long as the context lasts, or until it is stopped."""
         uplink = Uplink(
-            "cloud",
+            NAME,
             self.broker,
             self.log,
             Wording(
-                "gw",
-                lambda device, group: f"edge/gw/{device}/{group}",
-                "edge/gw/_agent",
-                orjson.dumps,
-                self.current,
+                gateway="gw",
+                topic=lambda device, group: f"edge/gw/{device}/{group}",
+                agent_topic="edge/gw/_agent",
+                encode=orjson.dumps,
+                parse=orjson.loads,
+                current=self.current,
             ),
             self.sending,
             uniform=lambda _low, high: high,

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import load_profile, shipped_profiles
+from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Tag
+from edge_agent.config.shelf import shipped_profiles
 from edge_agent.core.codec import compile_block
 from edge_agent.core.floats import shortest
 from edge_agent.core.model import Value
 from edge_agent.core.plan import plan
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.image import FUNCTIONS, Image, answer
 from edge_agent.sim.signals import TICK_NS
 from edge_agent.sim.truth import Truth
