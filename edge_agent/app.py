@@ -125,12 +125,14 @@ class App:
 
     async def _devices(self, buffer: Buffer) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            protocols = {each.profile.protocol for each in self._gateway.devices.values()}
+            drivers = {name: driver(name) for name in protocols}
             wires: dict[str, Any] = {}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:
                     continue
-                protocol = driver(users[0].profile.protocol)
+                protocol = drivers[users[0].profile.protocol]
                 wires[name] = await stack.enter_async_context(protocol.connect(connection))
                 for device in users:
                     poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)

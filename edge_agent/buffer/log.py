@@ -162,8 +162,8 @@ class SegmentLog:
     def abandon(self) -> None:
         """The present segment failed: cut off what it may have taken of a write that does not count.
 
-        Otherwise a later start would find records that were named as lost. A disk that refuses the cut as well
-        leaves them there: told twice, not lost.
+        Otherwise a later start would find records that were named as lost. Where the disk refuses the cut as
+        well, they are told twice, not lost.
         """
         if self._descriptor is not None:
             active = self.segments[-1]

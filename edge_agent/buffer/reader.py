@@ -121,8 +121,8 @@ class Reader:
         name = self._names.get(found.stream)
         if name is None:
             return None  # its SCHEMA and the HEAD are damaged; the next HEAD shows the hole
-        # Below the expected number there is no hole, but there may be records: a gap can be done before what was
-        # stored ahead of it.
+        # Below the expected number there is no hole, but there may be records: a gap can be done before what
+        # was stored ahead of it.
         if found.n >= self._expected.get(name, 1):
             self._hole(name, found.n - 1, found.time_ns)
             self._expected[name] = found.n + 1

@@ -56,6 +56,11 @@ def recover(folder: Path, machine: str, new_life: Callable[[], str], now_ns: int
     return Recovered(fresh, segments, spares, generation, gap, unreadable)
 
 
+def replay(segments: list[Segment]) -> LogState:
+    """The state at the end of segments, oldest first, at least one; reads only."""
+    return _replay(segments)[0]
+
+
 def closing(life: str, machine: str) -> bytes:
     """The payload of a CLOSE frame. An empty machine name proves nothing: such a log is never continued."""
     return orjson.dumps({"machine": _mark(life, machine)})

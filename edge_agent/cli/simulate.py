@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     0 after a clean end, 1 for a profile that cannot be played, 3 when the address cannot be had.
     """
     try:
-        profile = _profile(args.profile, args.profiles)
+        profile = profile_of(args.profile, args.profiles)
         plc = ModbusPlc(profile.tags, host=args.host, port=args.port, units=args.units)
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -136,7 +136,7 @@ async def _readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def _profile(wanted: str, folder: Path | None) -> Profile:
+def profile_of(wanted: str, folder: Path | None) -> Profile:
     """The profile of a path or an id. ValueError with the list of problems, ready to print."""
     try:
         profile, problems = _found(wanted, folder)

@@ -52,6 +52,7 @@ def _destination(name: str, gateway: str, section: Section, keys: DestinationKey
         port=mqtt.url.port,
         client_id=f"{gateway}-{name}",
         tls=Tls(mqtt.ca, mqtt.cert, mqtt.key) if mqtt.url.tls else None,
+        version="3.1.1" if mqtt.version == "3.1.1" else "5",
         login=login,
         keepalive_s=int(mqtt.keepalive),
         topic=keys.topic or _DEFAULT.topic,

@@ -87,7 +87,7 @@ class MqttKeys(Keys):
     """`mqtt` of a destination."""
 
     url: Broker
-    version: Literal[5] = 5
+    version: Literal[5, "3.1.1"] = 5
     ca: ExistingFile | None = None
     cert: ExistingFile | None = None
     key: ExistingFile | None = None

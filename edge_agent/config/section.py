@@ -150,8 +150,8 @@ def _in_words(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _wrong_word(value: object, at: At, model: type[BaseModel]) -> str:
     allowed = [choice for part in _annotations(model, at) for choice in get_args(part)]
-    if allowed and not any(isinstance(choice, str) for choice in allowed):
-        return f"{quoted(value)} is not supported; write {' or '.join(quoted(choice) for choice in allowed)}"
+    if not all(isinstance(choice, str) for choice in allowed):
+        return f"{quoted(value)} is not supported; write {' or '.join(str(choice) for choice in allowed)}"
     words = [choice for choice in allowed if isinstance(choice, str)]
     if len(words) == 1 and not nearest(value, words):
         return f"{quoted(value)} cannot be used for '{at[-1]}'; write {words[0]}"

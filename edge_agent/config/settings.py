@@ -148,6 +148,7 @@ class Destination:
     client_id: str
     tls: Tls | None
     login: Login | None = None
+    version: Literal["5", "3.1.1"] = "5"
     keepalive_s: int = 30
     topic: str = "edge/{gateway}/{device}/{group}"
     agent_topic: str = "edge/{gateway}/_agent"

@@ -9,7 +9,7 @@ from edge_agent.config import settings
 from edge_agent.core.model import Schema
 from edge_agent.ports import Clock, Poller
 
-_BUILT_IN: Mapping[str, str] = {"modbus": "edge_agent.drivers.modbus.driver"}
+_BUILT_IN: Mapping[str, str] = {"modbus": "edge_agent.drivers.modbus.driver:ModbusDriver"}
 
 
 class PolledDevice(Poller, Protocol):
@@ -22,7 +22,10 @@ class PolledDevice(Poller, Protocol):
 
 
 class Driver(Protocol):
-    """A protocol. A wire is whatever the protocol shares between the devices of one connection."""
+    """A protocol. A wire is whatever the protocol shares between the devices of one connection.
+
+    What devices have in common is kept in the driver, so that an agent needs one for all of them.
+    """
 
     def connect(self, connection: settings.ModbusConnection) -> AbstractAsyncContextManager[Any]:
         """The wire of a connection for as long as the context lasts; never waits for the network."""
@@ -34,5 +37,6 @@ class Driver(Protocol):
 
 
 def driver(protocol: str) -> Driver:
-    """The driver of a protocol; imports its library now."""
-    return cast("Driver", import_module(_BUILT_IN[protocol]))
+    """A driver of a protocol, for all its connections; imports its library now."""
+    module, _, name = _BUILT_IN[protocol].partition(":")
+    return cast("Driver", getattr(import_module(module), name)())

@@ -58,6 +58,7 @@ class Connection:
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._destination = destination
+        self._is_v5 = destination.version == "5"
         self._wire = wire
         self._limits = Limits()
         self._pending: dict[int, asyncio.Future[None]] = {}
@@ -82,7 +83,7 @@ class Connection:
             self._destination.host,
             self._destination.port,
             keepalive=self._destination.keepalive_s,
-            clean_start=True,
+            clean_start=True if self._is_v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
         )
         self._descriptor = self._wire.fileno()
         self._loop.add_reader(self._descriptor, self._read)
@@ -116,7 +117,7 @@ class Connection:
             message.payload,
             message.qos,
             message.retain and self._limits.retain,
-            _user_properties(message, PacketTypes.PUBLISH),
+            _user_properties(message, PacketTypes.PUBLISH) if self._is_v5 else None,
         )
         if info.rc == paho.MQTT_ERR_SUCCESS:
             self._pending[info.mid] = done
@@ -139,7 +140,8 @@ class Connection:
 
         If the link stands, the broker is told to publish the will, if that can be written without waiting.
         """
-        if self._watching and self._client.is_connected() and not self.lost.done():
+        # MQTT 3.1.1 has no such wish: there a connection that just ends has its will published.
+        if self._is_v5 and self._watching and self._client.is_connected() and not self.lost.done():
             self._client.disconnect(DISCONNECT_WITH_WILL)
             self._client.loop_write()
         self._unwatch()
@@ -223,7 +225,7 @@ class Connection:
         at = where(self._destination)
         told = {
             0: "the link was closed",
-            0x82: f"{at} sent what is not MQTT 5",
+            0x82: f"{at} sent what is not MQTT {self._destination.version}",
             0x8D: f"no sign of life from {at}",
         }
         if reason in told:
@@ -280,7 +282,8 @@ class _Client(paho.Client):
         super().__init__(
             CallbackAPIVersion.VERSION2,
             client_id=destination.client_id,
-            protocol=paho.MQTTv5,
+            clean_session=None if destination.version == "5" else True,
+            protocol=paho.MQTTv5 if destination.version == "5" else paho.MQTTv311,
             reconnect_on_failure=False,
         )
         self._wire = wire
@@ -289,7 +292,7 @@ class _Client(paho.Client):
         if destination.login is not None:
             self.username_pw_set(destination.login.user, destination.login.password)
         if will is not None:
-            properties = _user_properties(will, PacketTypes.WILLMESSAGE)
+            properties = _user_properties(will, PacketTypes.WILLMESSAGE) if destination.version == "5" else None
             self.will_set(will.topic, will.payload, will.qos, will.retain, properties)
 
     def _create_socket(self) -> Wire:  # type: ignore[explicit-override]  # typing has it from 3.12 on

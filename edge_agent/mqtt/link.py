@@ -11,7 +11,7 @@ from edge_agent.ports import Message
 
 
 class MqttLink:
-    """A Link over MQTT 5.
+    """A Link over MQTT 5, or 3.1.1 where the destination says so: there a PUBACK has no code and is success.
 
     `will` is what the broker publishes when the connection ends in any way but an orderly one. Durations in
     seconds: `connect_timeout_s` for name, TCP and TLS together, `answer_timeout_s` for CONNACK, `goodbye_s`

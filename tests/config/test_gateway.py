@@ -236,7 +236,7 @@ def test_the_digest_follows_every_file(tmp_path: Path) -> None:
         ("mqtts://b", "mqtts://u:p@b", (8, 23, "user and password do not belong into the url; write user: {name: ..., password: ...} beside it")),
         ('example"}', 'example", cert: agent.yaml}', (8, 49, "'cert' needs its private key; write key: beside it")),
         ('example"}', 'example", key: agent.yaml}', (8, 49, "'key' needs its certificate; write cert: beside it")),
-        ('example"}', 'example", version: 3}', (8, 58, "3 is not supported; write 5")),
+        ('example"}', 'example", version: 3}', (8, 58, "3 is not supported; write 5 or 3.1.1")),
         ('example"}', 'example", keepalive: 5500ms}', (8, 60, "keepalive is in whole seconds")),
         ('example"}', 'example"}, payload: {format: xml}', (8, 68, "'xml' cannot be used for 'format'; write json")),
         ('example"}', 'example"}, window: {bytes: 1KiB}', (8, 66, "the window of 1024 bytes cannot take one message of 65536 bytes")),

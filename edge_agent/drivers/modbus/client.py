@@ -1,25 +1,23 @@
-"""The one place that knows pymodbus: a socket that answers a request with the raw bytes of its data.
+"""One Modbus TCP connection: a request goes out, and the data bytes of its answer come back.
 
-pymodbus 3.16 does framing, transaction ids and transport. What is kept away from it, and why:
-* values: its decoding costs ten times ours, and it takes short answers for good ones; our response classes
-keep
-  the bytes, and `read` checks function, transaction and byte count.
-* retries, reconnects, the limit of unanswered requests that closes the socket of all units: these decide what
-is
-  polled when, which is the wire's business.
-* cancellation: it waits with asyncio.wait_for, which loses a cancel on Python 3.11; `read` looks again.
+pymodbus does the framing. Its client is left out: it takes short and foreign answers for good ones, lets a
+request wait out its timeout on a socket that has died, raises inside the event loop for what it cannot
+decode, and on Python 3.11 loses cancels (asyncio.wait_for).
+
+What comes in is never guessed at. A frame belongs to the request that waits (same transaction, unit and
+function, exactly as many bytes as were asked for), or to an earlier one that was given up and is skipped, or
+it closes the socket: behind it nothing can be trusted. The next request needs a new one.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NoReturn
+import socket
+from collections import deque
+from collections.abc import Mapping
+from struct import Struct
+from typing import cast
 
-from pymodbus import ModbusException
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsResponse, ReadDiscreteInputsResponse
-from pymodbus.pdu.register_message import ReadHoldingRegistersResponse, ReadInputRegistersResponse
+from pymodbus.framer import FramerSocket
+from pymodbus.pdu import DecodePDU
 from typing_extensions import override
 
 from edge_agent.config.settings import ModbusConnection
@@ -27,153 +25,170 @@ from edge_agent.core.plan import Block
 from edge_agent.core.registers import Table
 from edge_agent.errors import DeviceError
 
-FUNCTIONS: Final[dict[Table, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-NEVER = 1 << 31
+FUNCTIONS: Mapping[Table, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+REFUSED = 0x80  # set in the function code of an exception response
 
+LONGEST = 260
+"""Bytes of a frame: header 7, PDU 253 (Modbus Messaging on TCP/IP 1.0b, 3.1.3)."""
 
-class _Raw(ModbusPDU):
-    """A response that keeps its bytes: one byte count, then the data."""
+REMEMBERED = 64
+"""Requests given up that may still be answered late. A device that has more of them open is beyond trust."""
 
-    raw = b""
+UNACKNOWLEDGED_MS = 10_000
+"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket.
 
-    @override
-    def decode(self, data: bytes) -> None:
-        """Keep what came; it is judged where it was asked for."""
-        self.raw = data
+A silent unit behind a living gateway keeps its socket. A host that lost its power does not: waiting for the
+kernel's next repetition would cost minutes after it is back.
+"""
 
-    @override
-    def __str__(self) -> str:
-        """A constant: pymodbus makes this text for every answer, whether it logs or not."""
-        return "raw response"
-
-
-class _Coils(_Raw, ReadCoilsResponse):
-    """Answer to function 1."""
-
-
-class _Discretes(_Raw, ReadDiscreteInputsResponse):
-    """Answer to function 2."""
-
-
-class _Holdings(_Raw, ReadHoldingRegistersResponse):
-    """Answer to function 3."""
-
-
-class _Inputs(_Raw, ReadInputRegistersResponse):
-    """Answer to function 4."""
+_READ = Struct(">BHH")  # function, address, count
 
 
 class ModbusSocket:
-    """One Modbus TCP connection, one request at a time; not connected at first."""
+    """One request at a time; not connected at first."""
 
     def __init__(self, connection: ModbusConnection) -> None:
         self._connection = connection
-        self._client: AsyncModbusTcpClient | None = None
+        self._stream: _Stream | None = None
 
     @property
     def connected(self) -> bool:
-        """Is there a socket that nobody has closed?"""
-        return self._client is not None and self._client.connected
+        """There is a socket that nobody has closed."""
+        return self._stream is not None and self._stream.open
+
+    @property
+    def proven(self) -> bool:
+        """The connection, which may have ended since, has answered a request."""
+        return self._stream is not None and self._stream.answered
 
     async def connect(self) -> None:
         """Open the socket. Raises DeviceError `disconnected`."""
         self.close()
+        self._stream = None
         settings = self._connection
-        client = AsyncModbusTcpClient(
-            settings.host, port=settings.port, timeout=settings.timeout_s, retries=0, reconnect_delay=0
-        )
-        client.set_max_no_responses(NEVER)
-        for response in (_Coils, _Discretes, _Holdings, _Inputs):
-            client.register(response)
-        opened = False
         try:
-            with _translated():
-                async with asyncio.timeout(settings.connect_timeout_s):
-                    opened = await client.connect()
-        except TimeoutError:
-            opened = False
-        finally:
-            if not opened:
-                client.close()
-        if not opened:
-            msg = f"no connection to {settings.host}:{settings.port}"
-            raise DeviceError("disconnected", msg)
-        self._client = client
+            async with asyncio.timeout(settings.connect_timeout_s):
+                _, self._stream = await asyncio.get_running_loop().create_connection(
+                    _Stream, settings.host, settings.port
+                )
+        except OSError as error:
+            why = error.strerror or str(error) or f"no answer within {settings.connect_timeout_s:g} s"
+            raise DeviceError("disconnected", f"{settings.host}:{settings.port}: {why}") from error
 
     def close(self) -> None:
         """Close the socket; the next request needs a new one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._stream is not None:
+            self._stream.close()
 
     async def read(self, unit: int, block: Block) -> bytes:
-        """The data bytes of a block, exactly as many as it has. Raises DeviceError.
+        """The data bytes of a block, exactly as many as it has. Raises DeviceError."""
+        stream = self._stream
+        if stream is None or not stream.open:
+            raise DeviceError("disconnected", "no connection")
+        function, size = FUNCTIONS[block.table], block.size_bytes
+        request = _READ.pack(function, block.address, block.count)
+        pdu = await stream.ask(unit, request, self._connection.timeout_s)
+        if pdu[0] == function and len(pdu) == size + 2 and pdu[1] == size:
+            return pdu[2:]
+        if pdu[0] == function | REFUSED and len(pdu) == 2:
+            raise DeviceError(f"exception:{pdu[1]}")
+        stream.close()
+        if pdu[0] == function:
+            raise DeviceError("short_answer", f"{len(pdu) - 2} bytes instead of {size}")
+        raise DeviceError("wrong_answer", f"function {pdu[0]} instead of {function}")
 
-        An answer that does not belong to the request closes the socket: what comes behind it cannot be
-        trusted.
-        """
-        client = self._client
-        if client is None:
-            raise DeviceError("disconnected")
-        ask = {
-            "coil": client.read_coils,
-            "discrete": client.read_discrete_inputs,
-            "holding": client.read_holding_registers,
-            "input": client.read_input_registers,
-        }[block.table]
+
+class _Stream(asyncio.Protocol):
+    """The frames of one socket, given to the request that waits for them."""
+
+    def __init__(self) -> None:
+        self.answered = False
+        self._framer = FramerSocket(DecodePDU(is_server=False))
+        self._received = b""
+        self._transaction = 0
+        self._unit = 0
+        self._reply: asyncio.Future[bytes | DeviceError] | None = None
+        self._given_up: deque[int] = deque(maxlen=REMEMBERED)
+
+    @property
+    def open(self) -> bool:
+        return not self._transport.is_closing()
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    async def ask(self, unit: int, request: bytes, timeout_s: float) -> bytes:
+        """The PDU, of one byte at least, that answers a request PDU. Raises DeviceError."""
+        loop = asyncio.get_running_loop()
+        # No transaction is 0: that is what devices send that do not copy it.
+        self._transaction = self._transaction % 0xFFFF + 1
+        self._unit = unit
+        reply: asyncio.Future[bytes | DeviceError] = loop.create_future()
+        self._reply = reply
+        timer = loop.call_later(timeout_s, self._fail, "timeout")
         try:
-            with _translated():
-                reply = await ask(block.address, count=block.count, device_id=unit)
-        except DeviceError:
-            if not client.connected or client.ctx.recv_buffer:
-                self.close()  # half an answer lies in the way of the next one
-                raise
-            raise
-        if isinstance(reply, ExceptionResponse):
-            if reply.function_code & 0x7F != FUNCTIONS[block.table]:
-                self._distrust("an exception to another function")
-            raise DeviceError(f"exception:{reply.exception_code}")
-        if not isinstance(reply, _Raw) or reply.function_code != FUNCTIONS[block.table]:
-            self._distrust(f"function {reply.function_code} instead of {FUNCTIONS[block.table]}")
-        if reply.transaction_id != client.ctx.request_transaction_id:
-            self._distrust("the answer to another request")
-        return self._data(reply.raw, block)
+            self._transport.write(self._framer.encode(request, unit, self._transaction))
+            outcome = await reply
+        finally:
+            timer.cancel()
+            if self._reply is not None:
+                self._give_up()
+        if isinstance(outcome, DeviceError):
+            raise outcome
+        return outcome
 
-    def _data(self, raw: bytes, block: Block) -> bytes:
-        data = raw[1:]
-        if not raw or raw[0] != block.size_bytes or len(data) != block.size_bytes:
-            self.close()
-            raise DeviceError("short_answer", f"{len(data)} bytes instead of {block.size_bytes}")
-        return data
+    def _give_up(self) -> None:
+        self._reply = None
+        self._given_up.append(self._transaction)
+        if self._received:
+            self.close()  # half an answer lies in the way of the next one
 
-    def _distrust(self, detail: str) -> NoReturn:
+    def _fail(self, reason: str, detail: str = "") -> None:
+        # A result, not an exception: after a cancel nobody is left to look at it.
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_result(DeviceError(reason, detail))
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # of a TCP connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # on Linux
+            handle = transport.get_extra_info("socket")
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        why = exc.strerror if isinstance(exc, OSError) else None
+        self._fail("disconnected", why or "closed by the device")
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while self._received and self.open:
+            if any(self._received[2:4]):
+                self._distrust("not the protocol Modbus")
+                return
+            size, unit, transaction, pdu = self._framer.decode(self._received)
+            if not size:
+                if len(self._received) > LONGEST:
+                    self._distrust("a frame that is too long")
+                return
+            self._received = self._received[size:]
+            self._take(unit, transaction, pdu)
+
+    def _take(self, unit: int, transaction: int, pdu: bytes) -> None:
+        reply = self._reply
+        if reply is None or transaction != self._transaction:
+            if transaction in self._given_up:
+                self._given_up.remove(transaction)  # late: it has been a timeout
+            else:
+                self._distrust(f"an answer to request {transaction}, which is none of ours")
+        elif unit != self._unit or not pdu:
+            self._distrust(f"an answer of unit {unit} instead of {self._unit}" if pdu else "an empty answer")
+        elif not reply.done():
+            self.answered = True
+            self._reply = None
+            reply.set_result(pdu)
+
+    def _distrust(self, detail: str) -> None:
+        self._fail("wrong_answer", detail)
         self.close()
-        raise DeviceError("wrong_answer", detail)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Failures of pymodbus and of the socket become ours; a cancel that pymodbus swallowed is raised
-    again.
-    """
-    try:
-        yield
-    except ModbusException as error:
-        _cancelled()
-        text = str(error)
-        if "No response" in text:
-            raise DeviceError("timeout") from error
-        reason = "wrong_answer" if "but received" in text else "disconnected"
-        raise DeviceError(reason, text) from error
-    except OSError as error:
-        if isinstance(error, TimeoutError):
-            raise
-        _cancelled()
-        raise DeviceError("disconnected", error.strerror or str(error)) from error
-    _cancelled()
-
-
-def _cancelled() -> None:
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

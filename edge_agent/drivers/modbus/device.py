@@ -1,15 +1,16 @@
 """One Modbus device as a Poller: blocks are read in turn and decoded only when their bytes changed."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from edge_agent.config.settings import Device
-from edge_agent.core.codec import Decoded, Layout, compile_block
+from edge_agent.core.codec import Decoded, Layout
 from edge_agent.core.metadata import short_name
-from edge_agent.core.model import GOOD, Scan, Schema, bad
-from edge_agent.core.plan import Block, plan
+from edge_agent.core.model import GOOD, Column, Scan, Schema, bad
+from edge_agent.core.plan import Block
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
@@ -25,102 +26,108 @@ class BlockReader(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Part:
-    """One block of a group with the last answer: equal bytes are equal values."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a group is read: its blocks, and the columns that come of them. Shared by all devices alike."""
 
-    block: Block
-    layout: Layout
-    data: bytes = b""
-    decoded: Decoded = field(default=((), None))
+    blocks: tuple[tuple[Block, Layout], ...]
+    columns: tuple[Column, ...]
 
 
 class ModbusDevice:
-    """The groups of one device. `schemas` gives the columns of each group's scans."""
+    """The groups of one device. `readings` says how each is read, `schemas` what its scans look like."""
 
-    def __init__(self, wire: BlockReader, device: Device, document: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        wire: BlockReader,
+        device: Device,
+        readings: Mapping[str, Reading],
+        document: bytes,
+        clock: Clock,
+    ) -> None:
         self._wire = wire
         self._unit = device.unit
         self._clock = clock
         self._resolution_s = {name: group.time_resolution_s for name, group in device.groups.items()}
-        self._parts = {name: _parts(device, name) for name in device.groups}
+        self._parts = {
+            name: [_Part(block, layout) for block, layout in reading.blocks]
+            for name, reading in readings.items()
+        }
+        m = short_name(document)
         self.schemas = {
-            name: Schema(
-                device.name,
-                name,
-                tuple(column for part in parts for column in part.layout.columns),
-                document,
-                short_name(document),
-            )
-            for name, parts in self._parts.items()
+            name: Schema(device.name, name, reading.columns, document, m)
+            for name, reading in readings.items()
         }
 
     async def read(self, group: str) -> Scan:
         """Read every block of a group. Raises DeviceError when none was answered."""
         loop = asyncio.get_running_loop()
-        parts = self._parts[group]
         decoded: list[Decoded] = []
-        middles: list[float] = []
+        middles: list[float | None] = []
         failed: DeviceError | None = None
-        for part in parts:
-            if failed is not None and failed.reason in SILENT:
-                decoded.append(_failed(part, failed))
-                continue
-            try:
-                data, sent, received = await self._wire.read(self._unit, part.block)
-            except DeviceError as error:
-                failed = error
-                decoded.append(_failed(part, error))
-                continue
-            middles.append((sent + received) / 2)
-            if data != part.data:
-                part.data, part.decoded = data, part.layout.decode(data)
-            decoded.append(part.decoded)
-        if failed is not None and not middles:
+        for part in self._parts[group]:
+            if failed is None or failed.reason not in SILENT:
+                try:
+                    data, sent, received = await self._wire.read(self._unit, part.block)
+                except DeviceError as error:
+                    failed = error
+                else:
+                    decoded.append(part.decode(data))
+                    middles.append((sent + received) / 2)
+                    continue
+            decoded.append(_unknown(part, failed))
+            middles.append(None)
+        answered = [middle for middle in middles if middle is not None]
+        if failed is not None and not answered:
             raise failed
         # The wall clock is read once, behind the last answer; the loop's clock tells how long ago the first
         # was.
-        time_ns = self._clock() - round((loop.time() - middles[0]) * 1e9)
-        scan = _joined(self.schemas[group], time_ns, decoded)
-        if middles[-1] - middles[0] > self._resolution_s[group]:
-            return _with_times(scan, parts, decoded, middles)
-        return scan
+        time_ns = self._clock() - round((loop.time() - answered[0]) * 1e9)
+        wide = answered[-1] - answered[0] > self._resolution_s[group]
+        offsets_ms = _offsets_ms(decoded, middles, answered[0]) if wide else None
+        return _joined(self.schemas[group], time_ns, decoded, offsets_ms)
 
 
-def _parts(device: Device, group: str) -> list[_Part]:
-    limits = device.profile.limits
-    blocks = plan(
-        (tag.address for tag in device.tags if tag.group == group),
-        max_registers=limits.max_registers,
-        max_bits=limits.max_bits,
-        gap=limits.max_gap,
-    )
-    return [_Part(block, compile_block(block)) for block in blocks]
+class _Part:
+    """One block of a device's group with the last answer: equal bytes are equal values."""
+
+    __slots__ = ("_data", "_decoded", "block", "layout")
+
+    def __init__(self, block: Block, layout: Layout) -> None:
+        self.block = block
+        self.layout = layout
+        self._data = b""
+        self._decoded: Decoded = ((), None)
+
+    def decode(self, data: bytes) -> Decoded:
+        if data != self._data:
+            self._data, self._decoded = data, self.layout.decode(data)
+        return self._decoded
 
 
-def _failed(part: _Part, error: DeviceError) -> Decoded:
-    part.data = b""
+def _unknown(part: _Part, error: DeviceError) -> Decoded:
     count = len(part.layout.columns)
     return (None,) * count, (bad(error.reason),) * count
 
 
-def _joined(schema: Schema, time_ns: int, decoded: Sequence[Decoded]) -> Scan:
+def _joined(
+    schema: Schema, time_ns: int, decoded: Sequence[Decoded], offsets_ms: tuple[float, ...] | None
+) -> Scan:
     if len(decoded) == 1:
         return Scan(schema, time_ns, *decoded[0])
-    values = tuple(value for part in decoded for value in part[0])
-    if all(part[1] is None for part in decoded):
-        return Scan(schema, time_ns, values)
-    quality = tuple(q for part in decoded for q in part[1] or (GOOD,) * len(part[0]))
-    return Scan(schema, time_ns, values, quality)
+    values = tuple(chain.from_iterable(part[0] for part in decoded))
+    quality: tuple[str, ...] | None = None
+    if any(part[1] for part in decoded):
+        quality = tuple(chain.from_iterable(part[1] or (GOOD,) * len(part[0]) for part in decoded))
+    return Scan(schema, time_ns, values, quality, None, offsets_ms)
 
 
-def _with_times(
-    scan: Scan, parts: Sequence[_Part], decoded: Sequence[Decoded], middles: Sequence[float]
-) -> Scan:
-    """Each value's distance in ms from the first request, by its own request."""
-    answered = iter(middles)
-    offsets: list[float] = []
-    for part, (values, _) in zip(parts, decoded, strict=True):
-        middle = next(answered) if part.data else middles[0]
-        offsets += [round((middle - middles[0]) * 1000, 3)] * len(values)
-    return Scan(scan.schema, scan.time_ns, scan.values, scan.quality, None, tuple(offsets))
+def _offsets_ms(
+    decoded: Sequence[Decoded], middles: Sequence[float | None], first: float
+) -> tuple[float, ...]:
+    """Each value's distance in ms from the first answer, by its own request; 0 where none came."""
+    return tuple(
+        offset
+        for (values, _), middle in zip(decoded, middles, strict=True)
+        for offset in (0.0 if middle is None else round((middle - first) * 1000, 3),) * len(values)
+    )

@@ -1,6 +1,7 @@
 """One connection shared by the devices behind it: who may ask when, and when it is opened again."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,16 +21,18 @@ log = structlog.get_logger("modbus")
 
 
 class Wire:
-    """One request at a time, in the order of asking. A closed socket is opened again by the next request."""
+    """One request at a time, in the order of asking. A closed socket is opened again by the next request.
+
+    `uniform(a, b)` gives a random number in [a, b].
+    """
 
     def __init__(self, connection: ModbusConnection, *, uniform: Callable[[float, float], float]) -> None:
         self._connection = connection
         self._socket = ModbusSocket(connection)
         self._lock = asyncio.Lock()
-        self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S, stable_s=0.001)
+        self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S)
         self._retry_at = 0.0
-        self._up: bool | None = None
-        self.requests = 0
+        self._down = ""
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
         """The data of a block, and when the request went out and its answer came in (loop time, s).
@@ -39,8 +42,7 @@ class Wire:
         loop = asyncio.get_running_loop()
         async with self._lock:
             if not self._socket.connected:
-                await self._connect(loop)
-            self.requests += 1
+                await self._open(loop)
             sent = loop.time()
             data = await self._socket.read(unit, block)
             return data, sent, loop.time()
@@ -49,28 +51,31 @@ class Wire:
         """Close the socket."""
         self._socket.close()
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop.time() < self._retry_at:
-            raise DeviceError("disconnected", "waiting to connect again")
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A connection that had answered is opened again at once, as often as the device ends it. One that was
+        # taken and never answered is no better than none: the next attempt has to wait.
+        held_s = math.inf if self._socket.proven else 0.0
+        if not held_s and loop.time() < self._retry_at:
+            raise DeviceError("disconnected", self._down or "closed by the device without an answer")
         try:
             await self._socket.connect()
         except DeviceError as error:
-            self._retry_at = loop.time() + self._backoff.after(0.0)
-            if self._up is not False:
-                self._up = False
+            self._retry_at = loop.time() + self._backoff.after(held_s)
+            if not self._down:
                 log.warning("connection down", connection=self._connection.name, why=error.detail)
+            self._down = error.detail
             raise
-        self._backoff.after(1.0)
-        self._retry_at = 0.0
-        if self._up is False:
+        self._retry_at = loop.time() + self._backoff.after(held_s)
+        if self._down:
             log.info("connection up", connection=self._connection.name)
-        self._up = True
+        self._down = ""
 
 
 @asynccontextmanager
 async def connect(connection: ModbusConnection) -> AsyncIterator[Wire]:
-    """The wire of a connection for as long as its devices are polled; the socket opens with the first
-    request.
+    """The wire of a connection for as long as its devices are polled.
+
+    Its socket opens with the first request.
     """
     wire = Wire(connection, uniform=random.uniform)
     try:

@@ -1,0 +1,105 @@
+"""The programs beside us that the demo starts: a broker and the agent. Each is ended by its own process id."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from edge_agent.errors import EdgeAgentError
+
+READY_S = 15.0
+ENDED_S = 15.0
+
+MOSQUITTO = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence false
+max_queued_messages 0
+"""
+AMQTT = """\
+listeners: {{default: {{type: tcp, bind: "127.0.0.1:{port}"}}}}
+plugins: {{amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}}}
+"""
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@asynccontextmanager
+async def broker(folder: Path) -> AsyncIterator[tuple[int, str, str]]:
+    """A broker on loopback: its port, its name, the version of MQTT it speaks. Mosquitto if installed, else amqtt.
+
+    Raises EdgeAgentError when neither is there, or when it does not come up.
+    """
+    port = free_port()
+    command, name, version = _broker_command(folder, port)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await _accepts(port, name, process)
+        yield port, name, version
+    finally:
+        await end(process, signal.SIGTERM)
+
+
+async def agent(config: Path, log: Path) -> asyncio.subprocess.Process:
+    """Start an agent; its events go to the end of `log`."""
+    with log.open("ab") as events:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "edge_agent", "run", "--config", str(config), stdout=events, stderr=events
+        )
+
+
+async def end(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Send a signal and wait until the process is gone; a deaf one is killed."""
+    if process.returncode is not None:
+        return
+    os.kill(process.pid, number)
+    try:
+        async with asyncio.timeout(ENDED_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _broker_command(folder: Path, port: int) -> tuple[list[str], str, str]:
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+    mosquitto = shutil.which("mosquitto", path=path)
+    if mosquitto is not None:
+        config = folder / "mosquitto.conf"
+        config.write_text(MOSQUITTO.format(port=port))
+        return [mosquitto, "-c", str(config)], "mosquitto", "5"
+    if find_spec("amqtt") is not None:
+        config = folder / "amqtt.yaml"
+        config.write_text(AMQTT.format(port=port))
+        return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)], "amqtt", "3.1.1"
+    msg = "the demo needs a broker: install mosquitto (apt install mosquitto) or amqtt (pip install amqtt)"
+    raise EdgeAgentError(msg)
+
+
+async def _accepts(port: int, name: str, process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(READY_S):
+            while process.returncode is None:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    await asyncio.sleep(0.05)
+                    continue
+                writer.close()
+                return
+    except TimeoutError:
+        pass
+    msg = f"{name} did not come up on port {port}"
+    raise EdgeAgentError(msg)
