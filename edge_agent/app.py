@@ -184,6 +184,7 @@ class App:
             )
 
         wording = Wording(
+            destination.name,
             gateway.id,
             topic,
             agent_topic,
@@ -193,7 +194,6 @@ class App:
         )
         will = self._state_message(destination.name, "offline", why="connection lost")
         return Uplink(
-            destination.name,
             self._link(destination, will),
             self._log,
             wording,
@@ -203,9 +203,8 @@ class App:
                 destination.batch_age_s,
                 destination.batch_bytes,
             ),
-            uniform=random.uniform,
-            greet=lambda: self._greeting(destination.name),
-            farewell=lambda: (self._state_message(destination.name, "offline", why="stopped"),),
+            Backoff(random.uniform),
+            self,
         )
 
     @property
@@ -213,10 +212,15 @@ class App:
         assert self._buffer is not None  # noqa: S101 - set before anything runs
         return self._buffer
 
-    def _greeting(self, name: str) -> Iterable[Message]:
-        yield self._state_message(name, "online")
+    def greeting(self, destination: str) -> Iterable[Message]:
+        """State of the agent and of every device, as a destination is told after each connect."""
+        yield self._state_message(destination, "online")
         for health in self._health.values():
-            yield self._device_message(name, health)
+            yield self._device_message(destination, health)
+
+    def farewell(self, destination: str) -> Iterable[Message]:
+        """What a destination is told before an orderly end."""
+        yield self._state_message(destination, "offline", why="stopped")
 
     def _state_message(self, name: str, state: str, *, why: str = "") -> Message:
         stats = self._log.stats
@@ -245,7 +249,7 @@ class App:
         while True:
             await asyncio.sleep(STATUS_S)
             for name, uplink in self._uplinks.items():
-                for message in self._greeting(name):
+                for message in self.greeting(name):
                     uplink.post(message)
 
     def _destinations(self) -> Mapping[str, Any]:

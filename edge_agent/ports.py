@@ -76,8 +76,9 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What comes next for a destination: gaps with their ids, then records; `is_all` when no more is durable
-    yet.
+    """What comes next for a destination: gaps with their ids, then records.
+
+    `is_all` when no more is durable yet.
     """
 
     gaps: Sequence[tuple[int, Gap]]

@@ -156,8 +156,9 @@ class Buffer:
         self._schedule(self._settings.commit_s)
 
     def start(self, destination: str, news: Callable[[], None]) -> Cursor:
-        """Where a destination stands; `news` is called on the loop whenever there may be more to read for
-        it.
+        """Where a destination stands.
+
+        `news` is called on the loop whenever there may be more to read for it.
         """
         self._news[destination] = news
         return self._log.state.cursors[destination]
@@ -178,8 +179,9 @@ class Buffer:
         await asyncio.wait((self._group,))
 
     async def read(self, destination: str, limit: int) -> Chunk:
-        """What comes next for a destination, durable all of it: whole segments until there are `limit`
-        bytes.
+        """What comes next for a destination, durable all of it.
+
+        Whole segments until there are `limit` bytes.
         """
         gaps, records, is_all = await self._run(self._log.read, destination, limit)
         return Chunk(gaps, records, is_all)
@@ -222,8 +224,9 @@ class Buffer:
             self._failure.set_exception(task.exception() or RuntimeError())
 
     async def _flush(self) -> None:
-        """One group commit: what has come together since the last one becomes durable, or is named as
-        lost.
+        """One group commit.
+
+        What has come together since the last one becomes durable, or is named as lost.
         """
         group, self._group = self._group, self._loop.create_future()
         entries, self._entries, self._size = self._entries, [], 0
@@ -284,8 +287,9 @@ class Buffer:
     def _write(
         self, entries: list[Entry], gaps: list[Gap], acks: dict[str, tuple[Cursor, list[int]]]
     ) -> None:
-        """In the thread: one group commit. `gaps` is emptied once the log knows them, whatever becomes of
-        it.
+        """In the thread: one group commit.
+
+        `gaps` is emptied once the log knows them, whatever becomes of it.
         """
         files = self._log
         known, gaps[:] = tuple(gaps), []
@@ -321,7 +325,7 @@ class Buffer:
         try:
             await self._run(self._log.close, self._machine)
         except (OSError, StorageError) as error:
-            log.error("log could not be ended in order", why=str(error))
+            log.error("log could not be ended in order", why=str(error))  # noqa: TRY400 - a disk that refuses needs no traceback
 
     async def _run(self, job: Callable[..., T], *args: object) -> T:
         return await self._loop.run_in_executor(self._thread, job, *args)

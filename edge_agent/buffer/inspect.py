@@ -1,4 +1,7 @@
-"""Look into a log without touching it, also while nobody runs it: what is there, and what is still to be delivered."""
+"""Look into a log without touching it, also while nobody runs it.
+
+What is there, and what is still to be delivered.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +25,10 @@ class Contents:
 
 
 def inspect(folder: Path, destination: str) -> Contents | None:
-    """Read the log in a buffer's folder for a destination; None when there is none. Changes nothing on disk."""
+    """Read the log in a buffer's folder for a destination; None when there is none.
+
+    Changes nothing on disk.
+    """
     found = [segment.load(path) for path in sorted((folder / "data").glob(f"*{segment.SUFFIX}"))]
     segments = [each for each in found if each is not None]
     if not segments:

@@ -27,7 +27,7 @@ from edge_agent.errors import StorageError
 SPARES = 2
 """Freed segments kept for reuse: the log breathes in and out by one or two."""
 HEADS_PER_SEGMENT = 8
-"""A segment is at least this many times what it repeats (state and schemas), so that repeating stays cheap."""
+"""A segment is at least this many times what it repeats, state and schemas, so that repeating stays cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,7 @@ class SegmentLog:
         return cursor
 
     def read(self, name: str, limit: int) -> tuple[list[tuple[int, Gap]], list[Record], bool]:
-        """Gaps not handed out yet, the next records of about `limit` bytes, and whether these were all there
-        are.
-        """
+        """Gaps not handed out yet, the next records of about `limit` bytes, and whether these were all."""
         records, holes, is_all = self._readers[name].read(self.segments, limit)
         self.lose(holes, (name,))
         fresh = [(i, gap) for i, gap in self.state.gaps[name].items() if i not in self._handed[name]]
@@ -112,8 +110,9 @@ class SegmentLog:
         self._free()
 
     def lose(self, gaps: Iterable[Gap], destinations: Iterable[str]) -> None:
-        """Enter gaps for destinations; durable with the next sync, or in the next segment when none is
-        open.
+        """Enter gaps for destinations.
+
+        Durable with the next sync, or in the next segment when none is open.
         """
         entered: list[tuple[str, int]] = []
         named = tuple(destinations)
@@ -203,8 +202,9 @@ class SegmentLog:
             raise StorageError(msg)
 
     def _roll(self) -> None:
-        """Go on in a new segment, made from a freed one where possible; the quota is kept before it is
-        made.
+        """Go on in a new segment, made from a freed one where possible.
+
+        The quota is kept before it is made.
         """
         self.give_up()
         self._evict(self._next_size(len(state.pack_head(self.state))))
@@ -222,8 +222,9 @@ class SegmentLog:
         return max(self._segment_bytes, HEADS_PER_SEGMENT * (head + self._catalogue.size_bytes))
 
     def _free(self) -> None:
-        """Let go of segments that all destinations have behind them; without a destination nothing is
-        freed.
+        """Let go of segments that all destinations have behind them.
+
+        Without a destination nothing is freed.
         """
         if not self._readers:
             return

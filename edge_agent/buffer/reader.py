@@ -42,8 +42,9 @@ class Reader:
             self.know(gap)
 
     def read(self, segments: Sequence[Segment], limit: int) -> tuple[list[Record], list[Gap], bool]:
-        """The next records, whole segments until `limit` bytes are there; the holes met; and whether that was
-        all.
+        """The next records, whole segments until `limit` bytes are there.
+
+        The holes met; and whether that was all.
         """
         records: list[Record] = []
         self._holes, size = [], 0
@@ -60,11 +61,13 @@ class Reader:
             if self._at[1] == 0:
                 self._enter(each)
             data = segment.read(each, start)
-            for found in frame.scan(data, each.generation, 0):
-                record = self._take(found, (each.generation, start + found.end))
-                if record is not None:
-                    records.append(record)
-                    size += len(record.payload)
+            ends = (
+                (found, (each.generation, start + found.end))
+                for found in frame.scan(data, each.generation, 0)
+            )
+            fresh = [record for found, end in ends if (record := self._take(found, end)) is not None]
+            size += sum(len(record.payload) for record in fresh)
+            records += fresh
             self._at = (each.generation, each.end)
         return records, self._holes, True
 
@@ -87,8 +90,8 @@ class Reader:
             self._life = each.head.life
             done = self._cursor.done.items()
             self._expected = {(d, g): n + 1 for (life, d, g), n in done if life == self._life}
-        # All that the HEAD of the cursor's own segment counts was done before; any other HEAD shows holes. Without
-        # that HEAD, what is known to be done bounds what is lost.
+        # All that the HEAD of the cursor's own segment counts was done before; any other HEAD shows holes.
+        # Without that HEAD, what is known to be done bounds what is lost.
         self._base = each.generation == self._cursor.position[0]
 
     def _take(self, found: Frame, end: Position) -> Record | None:

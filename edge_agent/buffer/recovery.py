@@ -77,9 +77,7 @@ def _closed_here(last: Frame, life: str, machine: str) -> bool:
 
 
 def _list(folder: Path) -> tuple[list[Segment], tuple[str, ...], int]:
-    """Segments by age, the names of files that are none and were set aside, and the highest generation
-    named.
-    """
+    """Segments by age, names of files that are none and were set aside, and the highest generation."""
     segments, unreadable, highest = [], [], 0
     for path in sorted(folder.glob(f"*{files.SUFFIX}")):
         try:
@@ -127,16 +125,20 @@ def _frames(segment: Segment) -> list[Frame]:
     return list(frame.scan(files.read(segment), segment.generation))
 
 
+def _count(state: LogState, each: Frame) -> None:
+    for stream in state.streams.values():
+        if stream.id == each.stream:
+            stream.next = max(stream.next, each.n + 1)
+
+
 def _enter(state: LogState, each: Frame) -> LogState:
     if each.kind is Kind.DATA:
-        for stream in state.streams.values():
-            if stream.id == each.stream:
-                stream.next = max(stream.next, each.n + 1)
-    elif not each.sound:
+        _count(state, each)
+    if not each.sound:
         return state
-    elif each.kind is Kind.HEAD:
+    if each.kind is Kind.HEAD:
         return states.unpack_head(state.life, each.payload)
-    elif each.kind is Kind.CURSOR:
+    if each.kind is Kind.CURSOR:
         states.enter_cursor(state, each.payload)
     elif each.kind is Kind.GAP:
         states.enter_gap(state, each.payload)

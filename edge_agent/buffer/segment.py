@@ -1,5 +1,6 @@
-"""One file of the log: made, filled from front to back, synced, recycled. Blocking; the buffer's thread
-only.
+"""One file of the log: made, filled from front to back, synced, recycled.
+
+Blocking; the buffer's thread only.
 """
 
 import os
@@ -14,8 +15,9 @@ SUFFIX = ".seg"
 
 @dataclass(slots=True)
 class Segment:
-    """A segment on disk. `end` is the offset up to which its frames may be read; `size` what it takes on
-    disk.
+    """A segment on disk.
+
+    `end` is the offset up to which its frames may be read; `size` what it takes on disk.
     """
 
     path: Path

@@ -2,7 +2,7 @@
 
 HEAD    {"streams": [[id, device, group, next], ...], "cursors": {destination: cursor},
          "gaps": {destination: [[id, gap fields...], ...]}, "prev": life | null, "gap": next gap id}
-CURSOR  {"to": destination, "at": [generation, offset], "over": [[[g, o], [g, o]], ...], "gone": [gap id, ...]}
+CURSOR  {"to": destination, "at": [generation, offset], "over": [[[g, o], [g, o]], ...], "gone": [id, ...]}
 GAP     {"to": destination, "id": gap id, "gap": [fields...]}
 SCHEMA  zlib of {"d": device, "g": group, "columns": [[name, store], ...], "document": metadata}
 CLOSE   {"machine": hash}
@@ -158,7 +158,10 @@ def unpack_schema(payload: bytes) -> Schema:
 
 
 class Catalogue:
-    """Schemas in both forms, so that each is packed and unpacked once and lives once. Bounded by the streams."""
+    """Schemas in both forms, so that each is packed and unpacked once and lives once.
+
+    Bounded by the streams.
+    """
 
     def __init__(self) -> None:
         self._packed: dict[int, tuple[Schema, bytes]] = {}

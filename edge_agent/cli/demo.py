@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from edge_agent.cli.simulate import profile_of
@@ -17,9 +16,10 @@ from edge_agent.demo.play import play
 from edge_agent.errors import EdgeAgentError
 
 EPILOG = """\
-A meter and an I/O device are simulated on loopback, a broker and the agent are started beside them, and a
-receiver at the broker checks every value against what the simulated device held at that moment. With --for the
-cable to the broker is pulled for 5 s and the agent is killed with -9 once; the last line is the receiver's verdict.
+A meter and an I/O device are simulated on loopback, a broker and the agent are started beside
+them, and a receiver at the broker checks every value against what the simulated device held at
+that moment. With --for the cable to the broker is pulled for 5 s and the agent is killed with -9
+once; the last line is the receiver's verdict.
 
 exit codes: 0 nothing missing and nothing wrong, 1 something is, 3 no broker to be had
 """
@@ -66,12 +66,13 @@ async def _play(
 
 
 def _words(verdict: Mapping[str, Any]) -> str:
-    gaps = ", ".join(f"{gap['reason']}" for gap in verdict["gaps"]) or "none"
+    gaps = ", ".join(gap["reason"] for gap in verdict["gaps"]) or "none"
     good = not verdict["missing"] and not verdict["wrong"]
     return (
         f"verdict of the receiver: {verdict['delivered']} of {verdict['read']} scans delivered"
-        f" ({verdict['values']} values, {verdict['duplicates']} scans twice), {verdict['buffered']} still buffered,"
-        f" {verdict['evicted']} named as evicted\n"
+        f" ({verdict['values']} values, {verdict['duplicates']} scans twice),"
+        f" {verdict['buffered']} still buffered, {verdict['evicted']} named as evicted\n"
         f"gaps announced: {gaps}\n"
-        f"missing: {verdict['missing']}   wrong: {verdict['wrong']}   {'all accounted for' if good else 'THIS IS A BUG'}"
+        f"missing: {verdict['missing']}   wrong: {verdict['wrong']}   "
+        f"{'all accounted for' if good else 'THIS IS A BUG'}"
     )

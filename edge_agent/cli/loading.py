@@ -1,7 +1,7 @@
 """Load a configuration in a child process: what loading needs in memory is gone when it is done.
 
-The child is forked before anything heavy is imported, loads, and hands back the frozen settings and the problems
-as text. On a gateway with 512 MB the agent runs for years and loads once.
+The child is forked before anything heavy is imported, loads, and hands back the frozen settings and the
+problems as text. On a gateway with 512 MB the agent runs for years and loads once.
 """
 
 import os
@@ -25,7 +25,10 @@ class Verdict:
 
 
 def load_apart(path: Path) -> Verdict:
-    """Load agent.yaml in a child process. Call it before any thread is started. Raises ConfigError when it dies."""
+    """Load agent.yaml in a child process.
+
+    Call it before any thread is started. Raises ConfigError when it dies.
+    """
     data = in_child(lambda: pickle.dumps(_load(path)))
     verdict = pickle.loads(data) if data else None  # noqa: S301 - our own child wrote it
     if not isinstance(verdict, Verdict):

@@ -81,7 +81,8 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     disk = (
         "the disk cannot be written" if buffer["failing"] else f"{buffer['bytes'] / 1048576:.1f} MiB on disk"
     )
-    yield f"buffer {buffer['b']}: {disk}, {buffer['appended']} scans stored, {buffer['evicted_segments']} segments evicted"
+    books = f"{buffer['appended']} scans stored, {buffer['evicted_segments']} segments evicted"
+    yield f"buffer {buffer['b']}: {disk}, {books}"
 
 
 def _when(ms: int | None) -> str:

@@ -9,8 +9,9 @@ STABLE_S = 60.0
 
 
 class Backoff:
-    """Waits of one link. `uniform(a, b)` gives a random number in [a, b]; full jitter keeps 10,000 gateways
-    apart.
+    """Waits of one link.
+
+    `uniform(a, b)` gives a random number in [a, b]; full jitter keeps 10,000 gateways apart.
     """
 
     def __init__(

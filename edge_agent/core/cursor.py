@@ -21,5 +21,5 @@ class Cursor:
     done: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def covers(self, end: Position) -> bool:
-        """Is the record that ends here done?"""
+        """Whether the record that ends here is done."""
         return end <= self.position or any(low < end <= high for low, high in self.over)

@@ -55,8 +55,9 @@ class Drain(Generic[Item]):
         self._list(lane, due_s)
 
     def due(self, now_s: float) -> Iterator[Lane[Item]]:
-        """Streams that want a message now and have none under way. Use `take`, or `release` to leave it for
-        later.
+        """Streams that want a message now and have none under way.
+
+        Use `take`, or `release` to leave it for later.
         """
         while self._due and self._due[0][0] <= now_s:
             due_s, _, lane = heappop(self._due)
@@ -81,8 +82,9 @@ class Drain(Generic[Item]):
         return taken
 
     def give_back(self, lane: Lane[Item], items: list[tuple[Item, int]]) -> None:
-        """Items of a message that was not taken, with their sizes: they wait again, in front of all
-        others.
+        """Items of a message that was not taken, with their sizes.
+
+        They wait again, in front of all others.
         """
         due_s = lane.waiting[0][2] if lane.waiting else 0.0
         lane.waiting.extendleft((item, size, due_s) for item, size in reversed(items))

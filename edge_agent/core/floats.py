@@ -6,8 +6,8 @@ from functools import lru_cache
 from struct import Struct
 
 DIGITS = (7, 8, 9)
-"""Seven digits are right for nearly all that people set and sensors round, nine for every float32 (IEEE 754-2019,
-5.12.2)."""
+"""Seven digits are right for nearly all that people set and sensors round, nine for every float32
+(IEEE 754-2019, 5.12.2)."""
 
 
 Parse = Callable[[str], list[float]]

@@ -58,8 +58,9 @@ class SegmentHead:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame as read: `start` and `end` are offsets in the segment; `sound` is false when the payload is
-    not.
+    """One frame as read: `start` and `end` are offsets in the segment.
+
+    `sound` is false when the payload is not.
     """
 
     kind: Kind

@@ -16,7 +16,8 @@ def message(
 ) -> dict[str, object]:
     """One data message: scans of a stream from number `first` on, none missing between them; at least one.
 
-    `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap. `parse` reads JSON.
+    `done`: all numbers up to this one have been acknowledged or named in an acknowledged gap. `parse` reads
+    JSON.
     """
     schema = scans[0].schema
     return {

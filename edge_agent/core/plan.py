@@ -8,8 +8,9 @@ from edge_agent.core.registers import BIT_TABLES, Field, Table
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The range of one request: `count` registers (bits in a bit table) from `address`, and what lies in
-    it.
+    """The range of one request.
+
+    `count` registers (bits in a bit table) from `address`, and what lies in it.
     """
 
     table: Table

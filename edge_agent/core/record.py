@@ -38,24 +38,10 @@ LONGEST_TEXT = 65535
 
 def encode(scan: Scan) -> bytes:
     """The payload of one scan."""
-    flags = (
-        (FULL if scan.full else 0)
-        | (INDEX if scan.index is not None else 0)
-        | (QUALITY if scan.quality is not None else 0)
-        | (OFFSETS if scan.offsets_ms is not None else 0)
-        | (LAG if scan.lag_ns else 0)
-    )
     columns = _carried(scan.schema, scan.index)
-    packer, text = _packer("".join(column.store for column in columns))
-    out = bytearray((flags,))
-    if scan.lag_ns:
-        out += _I64.pack(scan.lag_ns)
-    if scan.index is not None:
-        out += _shorts(len(scan.index) + 1).pack(len(scan.index), *scan.index)
-    if scan.quality is not None:
-        out += _pack_quality(scan.quality)
-    if scan.offsets_ms is not None:
-        out += _longs(len(columns)).pack(*(round(offset * 1000) for offset in scan.offsets_ms))
+    stores = scan.schema.stores if scan.index is None else "".join(column.store for column in columns)
+    packer, text = _packer(stores)
+    out = _pack_beside(scan)
     values = scan.values
     if scan.quality is not None:
         values = tuple(
@@ -72,8 +58,9 @@ def encode(scan: Scan) -> bytes:
 
 
 def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
-    """The scan that `encode` packed. Raises ValueError or struct.error when the bytes do not fit the
-    schema.
+    """The scan that `encode` packed.
+
+    Raises ValueError or struct.error when the bytes do not fit the schema.
     """
     flags, at = payload[0], 1
     lag, index, quality, offsets = 0, None, None, None
@@ -90,7 +77,7 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
     if flags & OFFSETS:
         offsets = tuple(us / 1000 for us in _longs(len(columns)).unpack_from(payload, at))
         at += 4 * len(columns)
-    packer, text = _packer("".join(column.store for column in columns))
+    packer, text = _packer(schema.stores if index is None else "".join(column.store for column in columns))
     values: tuple[Value, ...] = packer.unpack_from(payload, at)
     if text:
         values = _with_texts(columns, values, payload, at + packer.size)
@@ -101,6 +88,24 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
 
 _I64 = Struct("<q")
 _ZEROS: dict[str, Value] = {**dict.fromkeys("bBhHiIqQ", 0), "?": False, "e": 0.0, "f": 0.0, "d": 0.0, "s": ""}
+
+
+def _pack_beside(scan: Scan) -> bytearray:
+    """All but the values: flags and what they announce."""
+    out = bytearray((FULL if scan.full else 0,))
+    if scan.lag_ns:
+        out[0] |= LAG
+        out += _I64.pack(scan.lag_ns)
+    if scan.index is not None:
+        out[0] |= INDEX
+        out += _shorts(len(scan.index) + 1).pack(len(scan.index), *scan.index)
+    if scan.quality is not None:
+        out[0] |= QUALITY
+        out += _pack_quality(scan.quality)
+    if scan.offsets_ms is not None:
+        out[0] |= OFFSETS
+        out += _longs(len(scan.values)).pack(*(round(offset * 1000) for offset in scan.offsets_ms))
+    return out
 
 
 def _carried(schema: Schema, index: tuple[int, ...] | None) -> tuple[Column, ...]:

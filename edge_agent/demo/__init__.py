@@ -1,1 +1,4 @@
-"""A small plant on this machine: simulated PLCs, a broker, the agent, and a receiver that checks every value."""
+"""A small plant on this machine.
+
+Simulated PLCs, a broker, the agent, and a receiver that checks every value.
+"""

@@ -1,4 +1,7 @@
-"""The plant of the demo: which devices there are, and the configuration that an engineer would write for them."""
+"""The plant of the demo.
+
+Which devices there are, and the configuration that an engineer would write for them.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +30,10 @@ buffer: {{path: {state}/buffer}}
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the agent finds what it talks to: ports on loopback, and the version of MQTT the broker speaks."""
+    """Where the agent finds what it talks to.
+
+    Ports on loopback, and the version of MQTT the broker speaks.
+    """
 
     meter: int
     io: int

@@ -1,7 +1,7 @@
 """Run the plant: start everything, let things go wrong on purpose, and count at the receiver.
 
-In a timed run the cable to the broker is pulled for `CUT_S` and the agent is killed with -9 once, both away from the
-ends, so that there is something before, between and after.
+In a timed run the cable to the broker is pulled for `CUT_S` and the agent is killed with -9 once, both away
+from the ends, so that there is something before, between and after.
 """
 
 import asyncio
@@ -147,7 +147,7 @@ def _look(scene: Scene) -> None:
 async def _settle(scene: Scene) -> Mapping[str, Any]:
     _look(scene)
     until = time.monotonic() + SETTLE_S
-    while scene.verdict.missing() and time.monotonic() < until:
+    while scene.verdict.missing() and time.monotonic() < until:  # noqa: ASYNC110 - it happens at the broker
         await asyncio.sleep(0.05)
     summary = {**scene.verdict.summary(), "seconds_to_first_value": scene.first_value_s}
     if summary["missing"] or summary["wrong"]:

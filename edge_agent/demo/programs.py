@@ -1,4 +1,7 @@
-"""The programs beside us that the demo starts: a broker and the agent. Each is ended by its own process id."""
+"""The programs beside us that the demo starts: a broker and the agent.
+
+Each is ended by its own process id.
+"""
 
 import asyncio
 import os
@@ -36,7 +39,9 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def broker(folder: Path) -> AsyncIterator[tuple[int, str, str]]:
-    """A broker on loopback: its port, its name, the version of MQTT it speaks. Mosquitto if installed, else amqtt.
+    """A broker on loopback: its port, its name, the version of MQTT it speaks.
+
+    Mosquitto if installed, else amqtt.
 
     Raises EdgeAgentError when neither is there, or when it does not come up.
     """

@@ -1,12 +1,15 @@
-"""The receiver's verdict: from what arrived, the simulated truth, and what lies in the log; never from the agent's word.
+"""The receiver's verdict: from what arrived, the simulated truth, and what lies in the log.
 
-missing   numbers that neither arrived, nor lie in the buffer, nor are named in a gap; and due times of a group that
-          reports every reading, between two of its scans, that no gap explains
+Never from the agent's word.
+
+missing   numbers that neither arrived, nor lie in the buffer or are named in a gap; and due times of a group
+          that reports every reading, between two of its scans, that no gap explains
 wrong     values that the simulated PLC did not have at their time, and messages that contradict themselves
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from edge_agent.core.audit import Audit, Key
@@ -19,7 +22,10 @@ LATE = 1.6
 
 @dataclass(slots=True)
 class Verdict:
-    """The books of the demo. `truths` judges the values of each device; `intervals_s` are of steady groups."""
+    """The books of the demo.
+
+    `truths` judges the values of each device; `intervals_s` are of steady groups.
+    """
 
     gateway: str
     truths: Mapping[str, Truth]
@@ -44,7 +50,10 @@ class Verdict:
         self.audit.gap(message)
 
     def durable(self, records: Sequence[Record], following: Mapping[tuple[str, str], int], life: str) -> None:
-        """The log was seen to hold these records, and to count on from these numbers: all before is accounted for."""
+        """The log was seen to hold these records, and to count on from these numbers.
+
+        All before is accounted for.
+        """
         for each in records:
             self.audit.expect((self.gateway, each.life, *each.schema.stream), each.n)
         for name, n in following.items():
@@ -116,14 +125,17 @@ class Verdict:
                 self.wrong.append(f"{device}.{column}: {fault}")
 
     def _unexplained(self, name: tuple[str, str], times: Sequence[float], interval_ms: float) -> list[str]:
-        """Due times between two scans that nothing explains: no gap of the device or of the gateway touches them."""
+        """Due times between two scans that nothing explains.
+
+        No gap of the device or of the gateway touches them.
+        """
         spans = [
             (gap["t"][0] or 0.0, gap["t"][1] or float("inf"))
             for gap in self.audit.gaps
             if gap["t"] is not None and gap["d"] in (None, name[0]) and gap["g"] in (None, name[1])
         ]
         rows = []
-        for before, after in zip(times, times[1:], strict=False):
+        for before, after in pairwise(times):
             if after - before <= LATE * interval_ms or any(a <= after and b >= before for a, b in spans):
                 continue
             rows += [f"{name[0]}/{name[1]} after {before:.0f}"] * (round((after - before) / interval_ms) - 1)

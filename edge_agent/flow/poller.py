@@ -25,8 +25,9 @@ class Polling:
 
 
 async def poll(polling: Polling) -> None:
-    """Poll until cancelled. A device that does not answer is bad quality; a due time it cost us otherwise is
-    a gap.
+    """Poll until cancelled.
+
+    A device that does not answer is bad quality; a due time it cost us otherwise is a gap.
     """
     loop = asyncio.get_running_loop()
     last_ns: int | None = None

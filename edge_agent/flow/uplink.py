@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -39,6 +40,7 @@ log = structlog.get_logger("uplink")
 class Wording:
     """How messages of a destination are addressed and written."""
 
+    destination: str
     gateway: str
     topic: Callable[[str, str], str]
     agent_topic: str
@@ -46,6 +48,18 @@ class Wording:
     parse: Callable[[str], list[float]]
     current: Mapping[str, str]
     """The short name of each device's present metadata: only that is retained."""
+
+
+class Presence(Protocol):
+    """What a destination is told of the agent itself."""
+
+    def greeting(self, destination: str) -> Iterable[Message]:
+        """What is said first over each new connection."""
+        ...
+
+    def farewell(self, destination: str) -> Iterable[Message]:
+        """What is said last before an orderly end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +118,27 @@ class _Link:
 
 
 class Uplink:
-    """The forwarder of one destination. `uniform(a, b)` gives random waits; `posts` at each connect what to
-    say first.
+    """The forwarder of one destination.
+
+    `backoff` gives the waits between connections, `presence` what is told of the agent itself.
     """
 
     def __init__(
         self,
-        name: str,
         link: Link,
         source: Source,
         wording: Wording,
         sending: Sending,
-        *,
-        uniform: Callable[[float, float], float],
-        greet: Callable[[], Iterable[Message]] = tuple,
-        farewell: Callable[[], Iterable[Message]] = tuple,
+        backoff: Backoff,
+        presence: Presence,
     ) -> None:
-        self._name = name
+        self._name = wording.destination
         self._link = link
         self._source = source
         self._wording = wording
         self._sending = sending
-        self._backoff = Backoff(uniform)
-        self._greet = greet
-        self._farewell = farewell
+        self._backoff = backoff
+        self._presence = presence
         self._posts: deque[Message] = deque()
         self._drain: Drain[_Item] = Drain(batch_age_s=sending.batch_age_s, batch_bytes=sending.batch_bytes)
         self._window = AckWindow((0, 0))
@@ -192,12 +203,12 @@ class Uplink:
         self.progress.connected, self.progress.why = True, ""
         self.progress.reconnects += 1
         link = _Link(publisher)
-        self._posts = deque(self._greet())
+        self._posts = deque(self._presence.greeting(self._name))
         publisher.lost.add_done_callback(lambda _: self._wake.set())
         try:
             while not self._ended:
                 await self._turn(link)
-            for message in self._farewell():
+            for message in self._presence.farewell(self._name):
                 async with asyncio.timeout(ANSWER_S):
                     await publisher.publish(message)
         except TimeoutError:
@@ -220,8 +231,9 @@ class Uplink:
             await self._sleep(link, loop.time())
 
     async def _sleep(self, link: _Link, now: float) -> None:
-        """Wait for news: something to read, an answer, a stream that is due; raise LinkLost when answers stay
-        out.
+        """Wait for news: something to read, an answer, a stream that is due.
+
+        Raise LinkLost when answers stay out.
         """
         oldest = min((flight.sent_at for flight in link.flights.values()), default=now)
         if now - oldest >= ANSWER_S:
@@ -318,8 +330,9 @@ class Uplink:
         self._publish(link, message, _Flight(lane, self._drain.take(lane, len(records)), len(body), now))
 
     def _batch(self, lane: Lane[_Item]) -> list[Record]:
-        """The records of the next message: one behind the other in number, of one schema, about one batch in
-        size.
+        """The records of the next message.
+
+        One behind the other in number, of one schema, about one batch in size.
         """
         most = self._sending.batch_bytes / self._ratio.get(lane.key, RATIO)
         records: list[Record] = []

@@ -292,7 +292,9 @@ class _Client(paho.Client):
         if destination.login is not None:
             self.username_pw_set(destination.login.user, destination.login.password)
         if will is not None:
-            properties = _user_properties(will, PacketTypes.WILLMESSAGE) if destination.version == "5" else None
+            properties = (
+                _user_properties(will, PacketTypes.WILLMESSAGE) if destination.version == "5" else None
+            )
             self.will_set(will.topic, will.payload, will.qos, will.retain, properties)
 
     def _create_socket(self) -> Wire:  # type: ignore[explicit-override]  # typing has it from 3.12 on

@@ -1,5 +1,6 @@
-"""The control socket: one JSON line asks, one JSON line answers. Only this machine, only the agent's
-group.
+"""The control socket: one JSON line asks, one JSON line answers.
+
+Only this machine, only the agent's group.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ Answer = Callable[[], Mapping[str, Any]]
 
 
 def socket_path(state: Path) -> Path:
-    """Where the socket of an agent with this state folder lies: systemd's run-time folder when it gives
-    one.
+    """Where the socket of an agent with this state folder lies.
+
+    Systemd's run-time folder when it gives one.
     """
     runtime = os.environ.get("RUNTIME_DIRECTORY")
     return (Path(runtime) if runtime else state) / "control.sock"

@@ -9,8 +9,9 @@ MULTICAST = 1 << 40
 
 
 def machine_name() -> str:
-    """A name of this machine that a copy of its disk on another machine does not have; empty when there is
-    none.
+    """A name of this machine that a copy of its disk on another machine does not have.
+
+    Empty when there is none.
     """
     for place in PLACES:
         try:

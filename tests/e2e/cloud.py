@@ -82,7 +82,10 @@ class Books:
         """Nothing wrong, nothing missing, nothing out of order; and something there at all."""
         assert self.faults == []
         assert self.audit.missing() == {}
-        assert [books for books in self.audit.streams.values() if books.out_of_order or books.malformed] == []
+        assert not any(stream.malformed for stream in self.audit.streams.values())
+        for life, device, group in {key[:3] for key in self.scans}:
+            numbers = self.numbers(device, group, life)
+            assert numbers == sorted(numbers), f"{device}/{group} came out of order: {numbers}"
         assert self.values > 0
 
     def _data(self, topic: str, message: Mapping[str, Any]) -> None:
