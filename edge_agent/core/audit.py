@@ -51,8 +51,10 @@ class Audit:
         if last - first + 1 != len(scans):
             books.malformed += 1
             return ()
-        fresh = [scan for n, scan in enumerate(scans, start=first) if n not in books.delivered]
-        if fresh and not message.get("h") and first < (books.delivered.last or 0):
+        numbers = [n for n in range(first, last + 1) if n not in books.delivered]
+        fresh = [scans[n - first] for n in numbers]
+        # A repeat may bring new scans behind old ones; what counts is where the first new one stands.
+        if numbers and not message.get("h") and numbers[0] < (books.delivered.last or 0):
             books.out_of_order += 1
         books.duplicates += len(scans) - len(fresh)
         books.delivered.add(first, last)

@@ -26,6 +26,7 @@ class Lane(Generic[Item]):
     size_bytes: int = 0
     busy: bool = False
     due_s: float = inf
+    paused_until_s: float = -inf
 
 
 class Drain(Generic[Item]):
@@ -54,18 +55,33 @@ class Drain(Generic[Item]):
         self.size_bytes += size_bytes
         self._list(lane, due_s)
 
-    def due(self, now_s: float) -> Iterator[Lane[Item]]:
+    def put_first(self, key: StreamKey, item: Item, size_bytes: int, now_s: float) -> None:
+        """An item goes at once and before all that waits of its stream."""
+        lane = self._lanes.setdefault(key, Lane(key))
+        lane.waiting.appendleft((item, size_bytes, now_s))
+        lane.size_bytes += size_bytes
+        self.size_bytes += size_bytes
+        self._list(lane, now_s)
+
+    def due(self, now_s: float, *, hurry: bool = False) -> Iterator[Lane[Item]]:
         """Streams that want a message now and have none under way.
 
         Use `take`, or `release` to leave it for later.
         """
-        while self._due and self._due[0][0] <= now_s:
+        paused: list[Lane[Item]] = []
+        while self._due and (hurry or self._due[0][0] <= now_s):
             due_s, _, lane = heappop(self._due)
             if due_s != lane.due_s or lane.busy:
                 continue  # it was listed again for an earlier time, or `release` will list it
+            if lane.paused_until_s > now_s:
+                paused.append(lane)
+                continue
             lane.due_s = inf
             lane.busy = True
             yield lane
+        for lane in paused:
+            lane.due_s = inf
+            self._list(lane, lane.paused_until_s)
 
     def next_due_s(self) -> float | None:
         """When the next stream is due; None when nothing waits that is not under way."""
@@ -99,7 +115,9 @@ class Drain(Generic[Item]):
             self._lanes.pop(lane.key, None)
             return
         full = lane.size_bytes >= self._batch_bytes
-        self._list(lane, max(now_s + pause_s, now_s if full else lane.waiting[0][2]))
+        if pause_s:
+            lane.paused_until_s = now_s + pause_s
+        self._list(lane, now_s if full else lane.waiting[0][2])
 
     def discard(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Forget the waiting items for which `unwanted` is true; gives them."""
@@ -114,6 +132,7 @@ class Drain(Generic[Item]):
         return gone
 
     def _list(self, lane: Lane[Item], due_s: float) -> None:
+        due_s = max(due_s, lane.paused_until_s)
         if lane.busy or due_s >= lane.due_s:
             return
         lane.due_s = due_s

@@ -1,7 +1,7 @@
 """One destination: read the log, publish, move the cursor only on acknowledgements.
 
 At most one unacknowledged message per stream, a window of messages and bytes over all streams, memory bounded
-by `READ_BYTES` whatever the backlog. What was under way when a link is lost waits again, in order, under the
+by `AHEAD_BYTES` whatever the backlog. What was under way when a link is lost waits again, in order, under the
 same numbers.
 """
 
@@ -25,11 +25,15 @@ from edge_agent.errors import LinkLost, Refused
 from edge_agent.ports import Link, Message, Publisher, Source
 
 READ_BYTES = 1 << 20
-"""Records are read ahead up to this much: a few windows' worth, and little beside the agent's own size."""
+"""Packed bytes that are read from the log at a time: whole segments until there are so many."""
+AHEAD_BYTES = 4 << 20
+"""Reading pauses when so many bytes of messages wait to be sent: a few windows' worth."""
 ANSWER_S = 10.0
 """A broker that has not acknowledged for this long is not there, whatever its socket says."""
 REFUSED_PAUSE_S = 5.0
 """Before a message that the broker refused is offered again; its stream waits, the others do not."""
+GAP_BYTES = 250
+"""What a gap message takes, about."""
 RATIO = 6.0
 """JSON bytes per packed byte, before a stream's first message tells."""
 
@@ -146,7 +150,7 @@ class Uplink:
         self._ratio: dict[StreamKey, float] = {}
         self._gone: list[int] = []
         self._acked = False
-        self._more = True
+        self._more = self._fresh = True
         self._wake = asyncio.Event()
         self._stopping = False
         self.progress = Progress()
@@ -184,12 +188,16 @@ class Uplink:
     def _ended(self) -> bool:
         return self._stopping and not self._more and not self._drain.size_bytes and not len(self._window)
 
+    @property
+    def _room_to_read(self) -> bool:
+        return self._drain.size_bytes < AHEAD_BYTES
+
     async def _wait(self, seconds: float) -> None:
         """Wait before the next attempt; a stop is no reason to wait long."""
         await asyncio.sleep(min(seconds, 0.5) if self._stopping else seconds)
 
     def _news(self) -> None:
-        self._more = True
+        self._more = self._fresh = True
         self._wake.set()
 
     def _down(self, why: str) -> None:
@@ -206,7 +214,7 @@ class Uplink:
         self._posts = deque(self._presence.greeting(self._name))
         publisher.lost.add_done_callback(lambda _: self._wake.set())
         try:
-            while not self._ended:
+            while not self._ended or link.flights:
                 await self._turn(link)
             for message in self._presence.farewell(self._name):
                 async with asyncio.timeout(ANSWER_S):
@@ -227,7 +235,7 @@ class Uplink:
         if self._acked:
             self._acked = False
             self._acknowledge()
-        if not self._ended:
+        if not self._ended or link.flights:
             await self._sleep(link, loop.time())
 
     async def _sleep(self, link: _Link, now: float) -> None:
@@ -241,7 +249,7 @@ class Uplink:
             raise LinkLost(msg)
         due = self._drain.next_due_s() if self._room(link) else None
         until = min(oldest + ANSWER_S, now + ANSWER_S if due is None else max(due, now))
-        if self._more and self._drain.size_bytes < READ_BYTES // 2:
+        if self._more and self._room_to_read:
             return
         try:
             async with asyncio.timeout(until - now):
@@ -253,18 +261,22 @@ class Uplink:
 
     async def _read(self) -> None:
         self._forget_evicted()
-        if not self._more or self._drain.size_bytes >= READ_BYTES // 2:
+        room = self._room_to_read
+        if not self._fresh and not (self._more and room):
             return
-        self._more = False
-        chunk = await self._source.read(self._name, READ_BYTES)
+        self._fresh = False
+        self._more = self._more and not room
+        # Gaps are told at once, also while there is no room for records: later data must not overtake them.
+        chunk = await self._source.read(self._name, READ_BYTES if room else 0)
         self._more = self._more or not chunk.is_all
         now = asyncio.get_running_loop().time()
-        for number, gap in chunk.gaps:
-            self._drain.put(gap.stream, _Item(gap, number), 200, now, at_once=True)
+        for number, gap in reversed(chunk.gaps):
+            self._drain.put_first(gap.stream, _Item(gap, number), GAP_BYTES, now)
         for each in chunk.records:
             key = (each.life, *each.schema.stream)
             item = _Item(each, self._window.took(each.end))
-            self._drain.put(key, item, len(each.payload), now, at_once=not chunk.is_all or self._stopping)
+            size = round(len(each.payload) * self._ratio.get(key, RATIO))
+            self._drain.put(key, item, size, now, at_once=not chunk.is_all or self._stopping)
 
     def _forget_evicted(self) -> None:
         """What the log evicted is named in gaps by now: it is not sent any more."""
@@ -283,7 +295,7 @@ class Uplink:
     def _send(self, link: _Link, now: float) -> None:
         while self._posts and self._room(link):
             self._publish(link, self._posts.popleft(), _Flight(None, [], 0, now))
-        for lane in self._due(link, float("inf") if self._stopping else now):
+        for lane in self._due(link, now):
             first = lane.waiting[0][0].what
             if isinstance(first, Gap):
                 self._send_gap(link, lane, first, now)
@@ -293,7 +305,7 @@ class Uplink:
                 self._send_data(link, lane, now)
 
     def _due(self, link: _Link, now: float) -> Iterable[Lane[_Item]]:
-        due = self._drain.due(now)
+        due = self._drain.due(now, hurry=self._stopping)
         while self._room(link):
             lane = next(due, None)
             if lane is None:
@@ -334,17 +346,16 @@ class Uplink:
 
         One behind the other in number, of one schema, about one batch in size.
         """
-        most = self._sending.batch_bytes / self._ratio.get(lane.key, RATIO)
         records: list[Record] = []
         size = 0
-        for item, packed, _ in lane.waiting:
+        for item, bytes_, _ in lane.waiting:
             each = item.what
             if isinstance(each, Gap) or (records and not _follows(records[-1], each)):
                 break
-            if records and size + packed > most:
+            if records and size + bytes_ > self._sending.batch_bytes:
                 break
             records.append(each)
-            size += packed
+            size += bytes_
         return records
 
     def _data(self, records: list[Record]) -> bytes:

@@ -59,6 +59,14 @@ def test_repeats_are_counted_and_not_given_again() -> None:
     assert audit.streams[KEY].duplicates == 2
 
 
+def test_repeat_that_goes_further_is_in_order() -> None:
+    audit = Audit()
+    audit.data(data(1, 2))
+    audit.data(data(1, 3))
+
+    assert audit.streams[KEY].out_of_order == 0
+
+
 def test_late_first_arrival_is_out_of_order_unless_it_is_history() -> None:
     audit = Audit()
     audit.data(data(5, 5))

@@ -212,7 +212,9 @@ def test_bits_of_a_bit_table_come_lowest_first() -> None:
 def test_any_layout_gives_back_what_another_encoder_wrote(data: st.DataObject) -> None:
     orders = ["ABCD", "CDAB", "BADC", "DCBA"]
     count = data.draw(st.integers(1, 12))
-    fields, registers, expected = [], {}, {}
+    fields: list[Field] = []
+    registers: dict[int, int] = {}
+    expected: dict[str, int] = {}
     address = 0
     for number in range(count):
         address += data.draw(st.integers(0, 3))

@@ -108,3 +108,12 @@ def test_unwanted_items_are_forgotten() -> None:
 
     assert queue.discard(lambda item: item == "a1") == ["a1"]
     assert queue.size_bytes == 50
+
+
+def test_item_put_first_goes_at_once_and_before_the_others() -> None:
+    queue = drain()
+    queue.put(A, "a2", 10, 5.0)
+    queue.put_first(A, "a1", 10, 5.1)
+
+    (lane,) = due(queue, 5.1)
+    assert queue.take(lane, 2) == [("a1", 10), ("a2", 10)]

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from edge_agent.core import record
+from edge_agent.core.backoff import Backoff
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
 from edge_agent.core.metadata import short_name
@@ -216,6 +217,22 @@ class Broker:
         return sent.answer
 
 
+@dataclass(frozen=True)
+class Says:
+    """A presence that says the same each time."""
+
+    first: tuple[Message, ...]
+    last: tuple[Message, ...]
+
+    def greeting(self, destination: str) -> tuple[Message, ...]:
+        assert destination == NAME
+        return self.first
+
+    def farewell(self, destination: str) -> tuple[Message, ...]:
+        assert destination == NAME
+        return self.last
+
+
 @dataclass
 class Forwarding:
     """An uplink between a log and a broker, not started yet. Waits for a link are 1 s, 2 s, 4 s ..."""
@@ -224,17 +241,17 @@ class Forwarding:
     broker: Broker = field(default_factory=Broker)
     sending: Sending = field(default_factory=lambda: Sending(batch_age_s=0.1))
     current: dict[str, str] = field(default_factory=dict)
-    greeting: tuple[Message, ...] = ()
-    farewell: tuple[Message, ...] = ()
+    first: tuple[Message, ...] = ()
+    last: tuple[Message, ...] = ()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[Uplink, "asyncio.Task[None]"]]:
         """The uplink runs for as long as the context lasts, or until it is stopped."""
         uplink = Uplink(
-            NAME,
             self.broker,
             self.log,
             Wording(
+                destination=NAME,
                 gateway="gw",
                 topic=lambda device, group: f"edge/gw/{device}/{group}",
                 agent_topic="edge/gw/_agent",
@@ -243,9 +260,8 @@ class Forwarding:
                 current=self.current,
             ),
             self.sending,
-            uniform=lambda _low, high: high,
-            greet=lambda: self.greeting,
-            farewell=lambda: self.farewell,
+            Backoff(lambda _low, high: high),
+            Says(self.first, self.last),
         )
         task = asyncio.create_task(uplink.run())
         try:

@@ -160,9 +160,7 @@ async def test_window_in_bytes_is_full_with_the_message_that_reaches_it() -> Non
 @at_once
 async def test_broker_gets_no_more_messages_than_it_can_take() -> None:
     broker = Broker(hold, limits=Limits(receive_maximum=2))
-    case = Forwarding(
-        broker=broker, greeting=tuple(Message(f"edge/gw/_agent/device/{i}", b"") for i in "123")
-    )
+    case = Forwarding(broker=broker, first=tuple(Message(f"edge/gw/_agent/device/{i}", b"") for i in "123"))
     for each in (A, B, C):
         case.log.write(each)
 
@@ -399,18 +397,6 @@ async def test_stop_does_not_hammer_a_broker_that_refuses() -> None:
     assert len(case.broker.of("data")) <= 2
 
 
-@at_once
-async def test_stream_that_is_refused_for_long_does_not_hold_up_the_others() -> None:
-    case = Forwarding(broker=Broker(refusing_a))
-    case.log.write(A, 200, size=10_000)
-    case.log.write(B)
-
-    async with case.running():
-        await asyncio.sleep(60)
-
-    assert [each.numbers for each in case.broker.of("data") if each.stream[1] == "b"] == [(1, 1)]
-
-
 # Batches
 
 
@@ -529,7 +515,7 @@ async def test_message_never_spans_a_hole_another_schema_or_another_life() -> No
 @at_once
 async def test_stop_sends_everything_at_once_and_ends_with_the_farewell() -> None:
     farewell = Message("edge/gw/_agent/state", b'{"state":"offline"}', retain=True)
-    case = Forwarding(sending=Sending(batch_age_s=60.0), farewell=(farewell,))
+    case = Forwarding(sending=Sending(batch_age_s=60.0), last=(farewell,))
 
     async with case.running() as (uplink, task):
         await soon()
@@ -582,7 +568,7 @@ async def test_stop_goes_on_over_a_new_link_when_the_present_one_is_lost() -> No
 
 @at_once
 async def test_greeting_is_the_first_that_is_said_on_each_link() -> None:
-    case = Forwarding(greeting=(Message("edge/gw/_agent/state", b'{"state":"online"}', retain=True),))
+    case = Forwarding(first=(Message("edge/gw/_agent/state", b'{"state":"online"}', retain=True),))
     case.log.write(A)
 
     async with case.running():

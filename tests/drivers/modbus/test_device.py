@@ -14,7 +14,7 @@ from edge_agent.core.floats import shortest
 from edge_agent.core.model import Scan
 from edge_agent.core.plan import Block
 from edge_agent.core.registers import Field
-from edge_agent.drivers import kinds
+from edge_agent.drivers.kinds import kinds
 from edge_agent.drivers.modbus.device import BlockReader, ModbusDevice
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from edge_agent.drivers.modbus.wire import Wire, connect
