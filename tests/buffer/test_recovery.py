@@ -110,7 +110,7 @@ def test_missing_oldest_segment_is_named_from_what_was_acknowledged(bench: Bench
     acknowledge(log, records[4])
     log.write(bench.entries(11, 300))
     log.close(MACHINE)
-    sorted(bench.folder.glob("*.seg"))[0].unlink()
+    min(bench.folder.glob("*.seg")).unlink()
 
     read, lost = unreadable(bench)
 

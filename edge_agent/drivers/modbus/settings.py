@@ -44,14 +44,14 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
     limits = _checked(section.inside("limits"), LimitKeys()) or LimitKeys()
     defaults = _checked(section.inside("defaults"), DefaultKeys())
     entries = section.inside("tags")
+    written = [(name, entry, entry.check(TagKeys)) for name, entry in entries.entries()]
     tags: list[Tag] = []
+    # With defaults that are wrong, only what stands in the tags themselves can be judged.
     if defaults is not None:
         _check_default_group(section, defaults, groups)
         style = _style(section)
-        for name, entry in entries.entries():
-            keys = entry.check(TagKeys)
-            tag = make_tag(Draft(name, entry, keys, defaults, style, limits), groups) if keys else None
-            tags += [tag] if tag else []
+        drafts = [Draft(name, entry, keys, defaults, style, limits) for name, entry, keys in written if keys]
+        tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
         if style is None:
             _doubt_addressing(entries, tags)
     return Contents(
