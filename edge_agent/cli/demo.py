@@ -12,7 +12,7 @@ from edge_agent.cli.simulate import profile_of
 from edge_agent.config.settings import Profile
 from edge_agent.config.syntax import duration
 from edge_agent.demo import plant
-from edge_agent.demo.play import play
+from edge_agent.demo.play import Course, play
 from edge_agent.errors import EdgeAgentError
 
 EPILOG = """\
@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--for", dest="span", metavar="20s", help="end after this time, with faults on the way"
     )
     parser.add_argument("--json", action="store_true", help="print the verdict only, as one JSON line")
+    parser.add_argument(
+        "--broker",
+        choices=("mosquitto", "amqtt"),
+        help="which broker (mosquitto where it is installed, else amqtt)",
+    )
     parser.epilog = EPILOG
 
 
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     profiles = {name: profile_of(id_, None) for name, id_ in plant.PROFILES.items()}
     try:
-        verdict = asyncio.run(_play(profiles, seconds, as_json=args.json))
+        verdict = asyncio.run(_play(profiles, seconds, args))
     except EdgeAgentError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return 3
@@ -59,10 +64,10 @@ async def _play(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def say(line: str) -> None:
-        if not as_json:
+        if not args.json:
             print(line, flush=True)
 
-    return await play(profiles, seconds=seconds, say=say, stop=stop)
+    return await play(profiles, Course(seconds, args.broker, say, stop))
 
 
 def _words(verdict: Mapping[str, Any]) -> str:

@@ -53,10 +53,21 @@ class Scene:
         )
 
 
-async def play(
-    profiles: Mapping[str, Profile], *, seconds: float | None, say: Say, stop: asyncio.Event
-) -> Mapping[str, Any]:
-    """Run until `stop` is set, or for so many seconds with the faults of a timed run; gives the verdict.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the demo goes: for so many seconds with faults, or until `stop`; `say` tells what happens.
+
+    `broker` is the one to be started, None for the first that is installed.
+    """
+
+    seconds: float | None
+    broker: str | None
+    say: Say
+    stop: asyncio.Event
+
+
+async def play(profiles: Mapping[str, Profile], course: Course) -> Mapping[str, Any]:
+    """Run the plant; gives the verdict.
 
     `profiles` are those of plant.PROFILES by device. Raises EdgeAgentError when the broker does not come up.
     """
@@ -64,7 +75,7 @@ async def play(
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-agent-demo-")))
         plcs = {name: await stack.enter_async_context(ModbusPlc(p.tags)) for name, p in profiles.items()}
-        port, broker, version = await stack.enter_async_context(programs.broker(folder))
+        port, broker, version = await stack.enter_async_context(programs.broker(folder, course.broker))
         cable = await stack.enter_async_context(Cable(port))
         truths = {name: Truth(profile.tags) for name, profile in profiles.items()}
         scene = Scene(Verdict(plant.GATEWAY, truths, plant.INTERVALS_S), cable, folder, began)
@@ -79,7 +90,7 @@ async def play(
         )
         process = await programs.agent(config, folder / "agent.log")
         try:
-            process = await _act(scene, process, config, seconds, say, stop)
+            process = await _act(scene, process, config, course)
             await programs.end(process, signal.SIGTERM)
         finally:
             await programs.end(process, signal.SIGKILL)
@@ -96,14 +107,10 @@ def _arrived(scene: Scene, topic: str, document: Any) -> None:  # noqa: ANN401 -
 
 
 async def _act(
-    scene: Scene,
-    process: asyncio.subprocess.Process,
-    config: Path,
-    seconds: float | None,
-    say: Say,
-    stop: asyncio.Event,
+    scene: Scene, process: asyncio.subprocess.Process, config: Path, course: Course
 ) -> asyncio.subprocess.Process:
     """Play the part of fate; gives the agent that runs at the end."""
+    seconds, say, stop = course.seconds, course.say, course.stop
     cut_s = 0.0 if seconds is None else min(CUT_S, seconds / 4)
     script: list[tuple[float, str]] = []
     if seconds is not None:

@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def broker(folder: Path) -> AsyncIterator[tuple[int, str, str]]:
+async def broker(folder: Path, wanted: str | None = None) -> AsyncIterator[tuple[int, str, str]]:
     """A broker on loopback: its port, its name, the version of MQTT it speaks.
 
     Mosquitto if installed, else amqtt.
@@ -46,7 +46,7 @@ async def broker(folder: Path) -> AsyncIterator[tuple[int, str, str]]:
     Raises EdgeAgentError when neither is there, or when it does not come up.
     """
     port = free_port()
-    command, name, version = _broker_command(folder, port)
+    command, name, version = _broker_command(folder, port, wanted)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -78,14 +78,14 @@ async def end(process: asyncio.subprocess.Process, number: signal.Signals) -> No
         await process.wait()
 
 
-def _broker_command(folder: Path, port: int) -> tuple[list[str], str, str]:
+def _broker_command(folder: Path, port: int, wanted: str | None) -> tuple[list[str], str, str]:
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
     mosquitto = shutil.which("mosquitto", path=path)
-    if mosquitto is not None:
+    if mosquitto is not None and wanted != "amqtt":
         config = folder / "mosquitto.conf"
         config.write_text(MOSQUITTO.format(port=port))
         return [mosquitto, "-c", str(config)], "mosquitto", "5"
-    if find_spec("amqtt") is not None:
+    if wanted != "mosquitto" and find_spec("amqtt") is not None:
         config = folder / "amqtt.yaml"
         config.write_text(AMQTT.format(port=port))
         return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)], "amqtt", "3.1.1"

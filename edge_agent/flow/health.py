@@ -64,7 +64,6 @@ class Health:
         elif state == "ok":
             log.info("device back", device=self.device, was=before, for_s=silent_s)
         else:
-            log.warning(
-                "device " + ("down" if state == "down" else "answers in part"), device=self.device, why=why
-            )
+            event = "device down" if state == "down" else "device answers in part"
+            log.warning(event, device=self.device, why=why)
         self._changed(self.device)

@@ -7,8 +7,8 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ def socket_path(state: Path) -> Path:
 @asynccontextmanager
 async def serve(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[None]:
     """Answer on the socket for as long as the context lasts. A socket left by a killed agent is replaced."""
-    with suppress(FileNotFoundError):
-        path.unlink()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -46,17 +44,23 @@ async def serve(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[None
         finally:
             writer.close()
 
-    # The socket is made with the rights it shall have, not opened up and then closed.
-    before = os.umask(0o117)
-    try:
-        server = await asyncio.start_unix_server(talk, path, limit=LONGEST_LINE)
-    finally:
-        os.umask(before)
-    async with server:
+    with ExitStack() as stack:
+        # The socket is made with the rights it shall have, not opened up and then closed.
+        before = os.umask(0o117)
         try:
-            yield
+            _remove(path)
+            short = stack.enter_context(_reachable(path))
+            server = await asyncio.start_unix_server(talk, short, limit=LONGEST_LINE)
+        except OSError as error:
+            msg = f"the control socket {path} cannot be made: {error.strerror or error}"
+            raise EdgeAgentError(msg) from error
         finally:
-            path.unlink(missing_ok=True)
+            os.umask(before)
+        async with server:
+            try:
+                yield
+            finally:
+                _remove(path)
 
 
 def ask(path: Path, what: str) -> Mapping[str, Any]:
@@ -64,7 +68,8 @@ def ask(path: Path, what: str) -> Mapping[str, Any]:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talk:
             talk.settimeout(ANSWER_S)
-            talk.connect(str(path))
+            with _reachable(path) as short:
+                talk.connect(short)
             talk.sendall(json.dumps({"do": what}).encode() + b"\n")
             with talk.makefile("rb") as lines:
                 answer: Mapping[str, Any] = json.loads(lines.readline())
@@ -72,6 +77,20 @@ def ask(path: Path, what: str) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         msg = f"no agent answers at {path}"
         raise EdgeAgentError(msg) from error
+
+
+@contextmanager
+def _reachable(path: Path) -> Iterator[str]:
+    """A name of the socket that fits into 107 bytes (unix(7)), however deep its folder lies."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _answer(line: bytes, answers: Mapping[str, Answer]) -> Mapping[str, Any]:

@@ -27,9 +27,19 @@ def set_up(level: Literal["debug", "info", "warning", "error"], *, json: bool | 
         cache_logger_on_first_use=True,
     )
     # Libraries tell of each attempt; we tell of each change.
-    logging.getLogger().addHandler(logging.NullHandler())
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(logging.WARNING)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
-    logging.getLogger("asyncio").addHandler(logging.StreamHandler())
+
+
+class _Forward(logging.Handler):
+    """What libraries log becomes an event like ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:  # type: ignore[explicit-override]  # typing has it from 3.12 on
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        log = structlog.get_logger("library")
+        getattr(log, level)(record.getMessage(), library=record.name, exc_info=record.exc_info)
 
 
 def _console() -> list[structlog.typing.Processor]:

@@ -207,22 +207,7 @@ def test_after_any_damage_every_number_is_read_or_named_or_newer_than_the_last_r
     bench = Bench(folder)
     files = filled(bench, chance.randrange(1, 400), close=chance.random() < 0.5)
     for _ in range(chance.randrange(1, 6)):
-        victim = chance.choice(files)
-        if not victim.exists():
-            continue
-        data = bytearray(victim.read_bytes())
-        start = chance.randrange(len(data) or 1)
-        match chance.randrange(4):
-            case 0:
-                data[start : start + 1] = bytes(b ^ 1 << chance.randrange(8) for b in data[start : start + 1])
-            case 1:
-                del data[start:]
-            case 2:
-                length = chance.randrange(1, 600)
-                data[start : start + length] = bytes(len(data[start : start + length]))
-            case _:
-                data = bytearray()
-        victim.write_bytes(data)
+        damage(chance, chance.choice(files))
 
     log = bench.open()
     log.write(bench.entries(log.state.stream("press", "fast").next, 500))
@@ -239,6 +224,25 @@ def test_after_any_damage_every_number_is_read_or_named_or_newer_than_the_last_r
     assert books.missing(1, books.last or 0) == []
     if log.state.life != "0000000000000001":
         assert "restart:unclean" in {gap.reason for gap in gaps}
+
+
+def damage(chance: random.Random, victim: Path) -> None:
+    """Flip a bit, cut the file off, zero a stretch, or empty it."""
+    data = bytearray(victim.read_bytes())
+    start = chance.randrange(len(data) or 1)
+    match chance.randrange(4):
+        case 0:
+            data[start : start + 1] = bytes(
+                each ^ 1 << chance.randrange(8) for each in data[start : start + 1]
+            )
+        case 1:
+            del data[start:]
+        case 2:
+            length = chance.randrange(1, 600)
+            data[start : start + length] = bytes(len(data[start : start + length]))
+        case _:
+            data = bytearray()
+    victim.write_bytes(data)
 
 
 def record_is_true(bench: Bench, n: int, payload: bytes) -> bool:

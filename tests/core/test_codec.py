@@ -1,4 +1,4 @@
-"""Golden vectors written by hand from the definition of the orders, and a property against another encoder."""
+"""Golden vectors written by hand from the definition of the orders, and a property with another encoder."""
 
 import math
 from fractions import Fraction
@@ -15,7 +15,7 @@ from edge_agent.core.registers import Bit, Field
 
 
 def decode(data: str, *fields: Field) -> dict[str, Any]:
-    """Values by column, `quality` beside those that are not good, of registers given as hex text from address 0."""
+    """Values by column, with their quality where it is not good, of registers as hex text from address 0."""
     raw = bytes.fromhex(data)
     layout = compile_block(Block(fields[0].table, 0, len(raw) // 2, fields))
     values, quality = layout.decode(raw)

@@ -72,5 +72,5 @@ def test_overlong_text_is_cut_at_a_character() -> None:
     "payload", [bytes((4, 1, 1, 65, 9, 0, 0)), bytes((4, 1, 1, 65)), bytes((0, 0, 0, 0, 0, 9, 0, 65))]
 )
 def test_bytes_that_do_not_fit_are_refused(payload: bytes) -> None:
-    with pytest.raises(ValueError, match="fit|cut"):
+    with pytest.raises(ValueError, match=r"fit|cut"):
         record.decode(schema("fs") if payload[0] == 0 else schema("b"), 0, payload)

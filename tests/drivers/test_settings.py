@@ -461,7 +461,9 @@ def test_a_tag_that_sends_its_bits_only_cannot_be_expected(tmp_path: Path) -> No
 
 
 def test_settings_load_no_protocol_library() -> None:
-    code = "import sys; from edge_agent.drivers.kinds import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
+    code = (
+        "import sys; from edge_agent.drivers.kinds import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
+    )
 
     assert run([sys.executable, "-c", code], check=False).returncode == 0
 

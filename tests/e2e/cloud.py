@@ -52,7 +52,7 @@ class Books:
 
     @property
     def gaps(self) -> list[Mapping[str, Any]]:
-        """All gap messages that differ, in order of arrival; but overruns, which a busy test machine causes."""
+        """All gap messages that differ, in order of arrival, but the overruns of a busy test machine."""
         return [gap for gap in self.audit.gaps if gap["reason"] != "overrun"]
 
     @property
@@ -76,7 +76,12 @@ class Books:
 
     def qualities(self, device: str) -> set[str]:
         """Every quality that a device's scans showed."""
-        return {text for (_, d, *_), scan in self.scans.items() if d == device for text in scan.get("q", {}).values()}
+        return {
+            text
+            for (_, d, *_), scan in self.scans.items()
+            if d == device
+            for text in scan.get("q", {}).values()
+        }
 
     def assert_right(self) -> None:
         """Nothing wrong, nothing missing, nothing out of order; and something there at all."""

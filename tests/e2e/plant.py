@@ -82,7 +82,7 @@ class Agent:
 
     @property
     def runs(self) -> bool:
-        """Has it been started, and not ended?"""
+        """Whether it was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def events(self, event: str) -> list[dict[str, Any]]:
@@ -103,14 +103,20 @@ class Agent:
     def _config(self) -> str:
         lines = ["schema: edge-agent/gateway/1", f"gateway: {{id: {GATEWAY}, labels: {{site: wolfsburg}}}}"]
         lines.append("connections:")
-        lines += [f'  {name}: {{modbus: {{tcp: "127.0.0.1:{at}", timeout: 300ms}}}}' for name, at in self.plcs.items()]
+        lines += [
+            f'  {name}: {{modbus: {{tcp: "127.0.0.1:{at}", timeout: 300ms}}}}'
+            for name, at in self.plcs.items()
+        ]
         lines.append("devices:")
         lines += [
-            f"  {name}: {{profile: {PROFILES[name]}@1, connection: {name}, groups: {GROUPS[name]}}}" for name in self.plcs
+            f"  {name}: {{profile: {PROFILES[name]}@1, connection: {name}, groups: {GROUPS[name]}}}"
+            for name in self.plcs
         ]
         mqtt = f'url: "mqtt://127.0.0.1:{self.broker}", keepalive: 5s{self.mqtt}'
         lines.append("destinations:")
-        lines.append(f"  cloud: {{mqtt: {{{mqtt}}}, payload: {{batch: {{max_age: 100ms}}}}{self.destination}}}")
+        lines.append(
+            f"  cloud: {{mqtt: {{{mqtt}}}, payload: {{batch: {{max_age: 100ms}}}}{self.destination}}}"
+        )
         lines.append(f"buffer: {{path: ./state/buffer, commit: 50ms{self.buffer}}}")
         return "\n".join(lines) + "\n"
 
@@ -127,7 +133,9 @@ class Plant:
 async def plant(folder: Path, broker: int, *devices: str, **more: str) -> AsyncIterator[Plant]:
     """PLCs that run and an agent that does not yet; it is killed at the end. `more` is for the Agent."""
     async with AsyncExitStack() as stack:
-        plcs = {name: await stack.enter_async_context(ModbusPlc(tags(name))) for name in devices or ("meter",)}
+        plcs = {
+            name: await stack.enter_async_context(ModbusPlc(tags(name))) for name in devices or ("meter",)
+        }
         agent = Agent(folder, broker, {name: plc.port for name, plc in plcs.items()}, **more)
         stack.callback(agent.kill)
         yield Plant(plcs, agent)

@@ -1,6 +1,5 @@
 """Whatever the broker and the network do, every stored scan arrives in order, or is named."""
 
-import asyncio
 import struct
 from pathlib import Path
 
@@ -38,13 +37,15 @@ async def test_broker_absent_at_start_gets_everything_from_the_first_scan_on(
     assert books.gaps == []
 
 
-async def test_broker_that_is_killed_and_comes_back_gets_the_rest(tmp_path: Path, mosquitto: Mosquitto) -> None:
+async def test_broker_that_is_killed_and_comes_back_gets_the_rest(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
     async with Proxy(mosquitto.port) as network, plant(tmp_path, network.port) as site:
         with Receiver(mosquitto.port) as before:
             site.agent.start()
             await before.until(more(3), SOON_S)
             mosquitto.kill()
-            network.cut()  # until the cloud listens again: what a broker delivers to nobody is not our promise
+            network.cut()  # until the cloud listens again: our promise ends at the broker
             seen = highest(site.agent.segments, "meter", "fast")
             await stored(site, seen + 5)
         mosquitto.start()

@@ -4,8 +4,6 @@ import asyncio
 import time
 from pathlib import Path
 
-import pytest
-
 from edge_agent import __version__
 from edge_agent.buffer.log import Entry, SegmentLog
 from edge_agent.buffer.recovery import recover
@@ -67,7 +65,9 @@ async def test_stop_waits_for_the_last_acknowledgements_before_it_disconnects(tm
 
         assert broker.disconnects == [0]
         books = Books().enter(arrived(broker))
-        assert {key: stream.known for key, stream in books.audit.streams.items()} == durable(site.agent.segments)
+        assert {key: stream.known for key, stream in books.audit.streams.items()} == durable(
+            site.agent.segments
+        )
     books.assert_right()
     assert books.duplicates == 0
 
@@ -120,7 +120,13 @@ async def test_killed_agent_is_offline_by_its_will_and_its_backlog_comes_under_i
     books.assert_right()
     old, new = books.lives
     (gap,) = books.gaps
-    assert (gap["reason"], gap["b"], gap["d"], gap["g"], gap["n"]) == ("restart:unclean", old, None, None, None)
+    assert (gap["reason"], gap["b"], gap["d"], gap["g"], gap["n"]) == (
+        "restart:unclean",
+        old,
+        None,
+        None,
+        None,
+    )
     assert gap["t"][0] <= gap["t"][1]
     assert books.numbers("meter", "fast", new)[0] == 1
     assert {key[1] for key in left} == {old}
@@ -139,7 +145,9 @@ async def test_what_the_quota_evicts_while_the_broker_is_away_is_named(
         life = fill(site.agent.segments, scans=970)
         with Receiver(mosquitto.port) as receiver:
             site.agent.start()
-            await until(lambda: durable(site.agent.segments).get(("gw17", life, "meter", "fast"), 0) >= 5, "new scans")
+            await until(
+                lambda: durable(site.agent.segments).get(("gw17", life, "meter", "fast"), 0) >= 5, "new scans"
+            )
             await network.restore()
             await receiver.until(more(5), SOON_S)
             await site.agent.stop()
@@ -158,7 +166,9 @@ async def test_what_the_quota_evicts_while_the_broker_is_away_is_named(
     assert sorted(books.reasons) == ["evicted:max_bytes", "restart:clean"]
 
 
-async def test_state_devices_and_metadata_are_retained_and_right(tmp_path: Path, mosquitto: Mosquitto) -> None:
+async def test_state_devices_and_metadata_are_retained_and_right(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
     async with plant(tmp_path, mosquitto.port, "meter", "io") as site:
         with Receiver(mosquitto.port) as receiver:
             site.agent.start()
@@ -166,19 +176,31 @@ async def test_state_devices_and_metadata_are_retained_and_right(tmp_path: Path,
             await receiver.until(more(2, device="io"), SOON_S)
             live = Books().enter(receiver.arrived)
             with Receiver(mosquitto.port, AGENT + "#") as late:
-                topics = {AGENT + each for each in ("state", "device/meter", "device/io", "meta/meter", "meta/io")}
+                topics = {
+                    AGENT + each for each in ("state", "device/meter", "device/io", "meta/meter", "meta/io")
+                }
                 kept = await late.until(lambda now: {each.topic for each in now} >= topics, SOON_S)
         await site.agent.stop()
 
     books = Books().enter(kept)
     assert all(each.retain for each in kept)
     (state,) = books.said["state"]
-    assert (state["state"], state["b"], state["prev_b"], state["version"]) == ("online", *live.lives, None, __version__)
+    assert (state["state"], state["b"], state["prev_b"], state["version"]) == (
+        "online",
+        *live.lives,
+        None,
+        __version__,
+    )
     assert {each[0]["state"] for topic, each in books.said.items() if topic != "state"} == {"ok"}
     by_device = {document["d"]: m for m, document in books.metadata.items()}
     assert by_device == {document["d"]: m for m, document in live.metadata.items()}
     meter = books.metadata[by_device["meter"]]
-    assert meter["tags"]["voltage_l1"] == {"type": "float32", "group": "fast", "unit": "V", "report": "always"}
+    assert meter["tags"]["voltage_l1"] == {
+        "type": "float32",
+        "group": "fast",
+        "unit": "V",
+        "report": "always",
+    }
     assert meter["profile"]["id"] == "eastron/sdm630-v2"
     assert meter["labels"] == {"site": "wolfsburg"}
 
@@ -197,7 +219,8 @@ def fill(folder: Path, *, scans: int) -> str:
     document = b'{"d":"press"}'
     schema = Schema("press", "fast", (Column("note", "s"),), document, short_name(document))
     log.write(
-        Entry(schema, n, n * 10**9, record.encode(Scan(schema, n * 10**9, (note(n),)))) for n in range(1, scans + 1)
+        Entry(schema, n, n * 10**9, record.encode(Scan(schema, n * 10**9, (note(n),))))
+        for n in range(1, scans + 1)
     )
     log.close(machine_name())
     return life

@@ -115,13 +115,13 @@ def block(address: int, count: int, table: Table = "holding") -> Block:
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until something is so; fails after five seconds."""
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in the sockets
             await asyncio.sleep(0)
 
 
 @contextmanager
 def nothing_fatal() -> Iterator[None]:
-    """Fails when the event loop was told of an error that nobody caught ("Fatal error", "never retrieved")."""
+    """Fails when the event loop was told of an error that nobody caught."""
     told: list[object] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: told.append(context))

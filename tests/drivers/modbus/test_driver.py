@@ -48,7 +48,7 @@ def test_every_agent_has_a_driver_of_its_own() -> None:
 
 def test_a_protocol_is_loaded_only_when_a_device_needs_it() -> None:
     code = (
-        "import sys, edge_agent.drivers.driver, edge_agent.drivers as d; d.kinds();"
+        "import sys, edge_agent.drivers.driver, edge_agent.drivers.kinds as d; d.kinds();"
         "assert not [m for m in sys.modules if m.startswith('pymodbus')]"
     )
 
