@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--broker",
         choices=("mosquitto", "amqtt"),
-        help="which broker (mosquitto where it is installed, else amqtt)",
+        help="default: mosquitto where it is installed",
     )
     parser.epilog = EPILOG
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _play(
-    profiles: Mapping[str, Profile], seconds: float | None, *, as_json: bool
+    profiles: Mapping[str, Profile], seconds: float | None, args: argparse.Namespace
 ) -> Mapping[str, Any]:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

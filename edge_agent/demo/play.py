@@ -85,7 +85,7 @@ async def play(profiles: Mapping[str, Profile], course: Course) -> Mapping[str, 
         config = plant.write(
             folder, plant.Addresses(plcs["meter-1"].port, plcs["io-1"].port, cable.port, version)
         )
-        say(
+        course.say(
             f"plant: meter-1 and io-1 on Modbus TCP, the agent, broker {broker} (MQTT {version}), in {folder}"
         )
         process = await programs.agent(config, folder / "agent.log")
