@@ -3,7 +3,7 @@
 Everything that touches files happens in one thread, one job after the other; the loop never waits for a disk.
 Scans are numbered here, on the loop, and written by group commit: `commit_s` after the first of a group or
 when `commit_bytes` wait. While the disk cannot be written nothing is refused: what cannot be stored keeps its
-numbers and becomes a gap, and a new segment is tried every `RETRY_S`.
+numbers and becomes a gap, and a new segment is tried every `retry_s`.
 """
 
 import asyncio
@@ -29,8 +29,6 @@ from edge_agent.core.window import Position
 from edge_agent.errors import NotStored, StorageError
 from edge_agent.ports import Chunk
 
-RETRY_S = 10.0
-"""Between two attempts to write to a disk that refused."""
 CURSOR_S = 1.0
 """Acknowledgements reach the disk this late at most: what may be sent twice after a power cut."""
 NOT_STORED = "not_stored:disk"
@@ -233,7 +231,9 @@ class Buffer:
         now = self._loop.time()
         failed = None
         if self._failing and now < self._retry_at:
-            failed = NotStored(f"{self._settings.path} cannot be written; it is tried every {RETRY_S:g} s")
+            failed = NotStored(
+                f"{self._settings.path} cannot be written; it is tried every {self._settings.retry_s:g} s"
+            )
         else:
             gaps = [*self._unstored.values(), *self._gaps]
             acks = self._due_acks(now, idle=not entries)
@@ -241,12 +241,12 @@ class Buffer:
             try:
                 await self._run(self._write, entries, gaps, acks)
             except OSError as error:
-                self._retry_at = now + RETRY_S
+                self._retry_at = now + self._settings.retry_s
                 self._gaps = gaps + self._gaps
                 failed = NotStored(f"{self._settings.path}: {error.strerror or error}")
         self._settle(group, entries, failed)
         if self._acks or self._unstored or self._gaps:
-            self._schedule(RETRY_S if self._failing else CURSOR_S)
+            self._schedule(self._settings.retry_s if self._failing else CURSOR_S)
         for news in self._news.values():
             news()
 

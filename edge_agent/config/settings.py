@@ -160,13 +160,17 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class BufferSettings:
-    """Where the log lies and how much of the disk it may take. Sizes in bytes, durations in seconds."""
+    """Where the log lies and how much of the disk it may take. Sizes in bytes, durations in seconds.
+
+    `retry_s` lies between two attempts to write to a disk that refused.
+    """
 
     path: Path
     max_bytes: int = 2 << 30
     segment_bytes: int = 1 << 20
     commit_s: float = 0.25
     commit_bytes: int = 65536
+    retry_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

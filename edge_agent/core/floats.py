@@ -32,9 +32,8 @@ def shortest(values: Sequence[float], parse: Parse = json.loads) -> list[float]:
         for place, value in zip(left, rounded, strict=True):
             near[place] = value
         back = wire.unpack(wire.pack(*rounded))
-        if back == wanted:
-            break
-        left = [place for place, was, now in zip(left, wanted, back, strict=True) if was != now]
+        pairs = () if back == wanted else zip(left, wanted, back, strict=True)
+        left = [place for place, was, now in pairs if was != now]
     return near
 
 
