@@ -6,7 +6,7 @@ refuses.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
@@ -63,25 +63,28 @@ class Drain(Generic[Item]):
         self.size_bytes += size_bytes
         self._list(lane, now_s)
 
-    def due(self, now_s: float, *, hurry: bool = False) -> Iterator[Lane[Item]]:
+    def due(self, now_s: float, *, hurry: bool = False) -> Generator[Lane[Item]]:
         """Streams that want a message now and have none under way.
 
         Use `take`, or `release` to leave it for later.
         """
         paused: list[Lane[Item]] = []
-        while self._due and (hurry or self._due[0][0] <= now_s):
-            due_s, _, lane = heappop(self._due)
-            if due_s != lane.due_s or lane.busy:
-                continue  # it was listed again for an earlier time, or `release` will list it
-            if lane.paused_until_s > now_s:
-                paused.append(lane)
-                continue
-            lane.due_s = inf
-            lane.busy = True
-            yield lane
-        for lane in paused:
-            lane.due_s = inf
-            self._list(lane, lane.paused_until_s)
+        try:
+            while self._due and (hurry or self._due[0][0] <= now_s):
+                due_s, _, lane = heappop(self._due)
+                if due_s != lane.due_s or lane.busy:
+                    continue  # it was listed again for an earlier time, or `release` will list it
+                if lane.paused_until_s > now_s:
+                    paused.append(lane)
+                    continue
+                lane.due_s = inf
+                lane.busy = True
+                yield lane
+        finally:
+            # Whoever asks may stop asking: what was looked at on the way stays listed.
+            for lane in paused:
+                lane.due_s = inf
+                self._list(lane, lane.paused_until_s)
 
     def next_due_s(self) -> float | None:
         """When the next stream is due; None when nothing waits that is not under way."""

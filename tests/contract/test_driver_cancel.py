@@ -1,10 +1,13 @@
 """Every driver can be cancelled at any moment: no task survives, no descriptor leaks, values stay right."""
 
 import asyncio
-import os
+import importlib
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -12,80 +15,184 @@ from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, 
 from edge_agent.core.model import Scan
 from edge_agent.core.registers import Field
 from edge_agent.drivers.driver import PolledDevice, driver
+from edge_agent.drivers.kinds import kinds
 from edge_agent.errors import DeviceError
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.truth import Truth
 
-ROUNDS = 300
+CANCELS = 300
+CLIENTS = 10
+NOW = 1_760_000_000_000_000_000
 TAGS = tuple(Tag(f"t{i}", "fast", "float32", Field(f"t{i}", "holding", 2 * i, "float32")) for i in range(80))
 GROUPS: Mapping[str, Group] = {"fast": Group("fast", 1.0)}
-PROFILE = Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, TAGS, Limits())
 
 
-@asynccontextmanager
-async def modbus(plc: ModbusPlc) -> AsyncIterator[PolledDevice]:
-    """A device of the Modbus driver behind a connection of its own."""
-    protocol = driver("modbus")
-    async with protocol.connect(ModbusConnection("plc", "127.0.0.1", plc.port, timeout_s=0.5)) as wire:
-        device = Device("d", PROFILE, "plc", 1, GROUPS, TAGS)
-        yield protocol.device(wire, device, b"{}", plc_clock)
+class ModbusStage:
+    """A simulated device of one connection, and how to make it answer, keep silent, or be unreachable."""
+
+    profile = Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, TAGS, Limits())
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator["PlayedDevice"]:
+        async with ModbusPlc(TAGS, clock=lambda: NOW) as plc:
+            yield PlayedDevice(plc.port, plc.switch)
+
+    @asynccontextmanager
+    async def unreachable(self) -> AsyncIterator["PlayedDevice"]:
+        """More connections than fit into its queue: the kernel answers no further ones."""
+        with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for each in (one, two):
+                each.setblocking(False)
+                each.connect_ex(full.getsockname())
+            yield PlayedDevice(full.getsockname()[1], _ignored)
+
+    @asynccontextmanager
+    async def device(self, port: int) -> AsyncIterator[PolledDevice]:
+        """The driver's view of a device behind a connection of its own."""
+        modbus = driver("modbus")
+        async with modbus.connect(ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)) as wire:
+            yield modbus.device(wire, Device("d", self.profile, "plc", 1, GROUPS, TAGS), b"{}", lambda: NOW)
 
 
-def plc_clock() -> int:
-    return 1_760_000_000_000_000_000
+class PlayedDevice:
+    """Where it listens, and `switch`, which makes it fail from now on."""
+
+    def __init__(self, port: int, switch: Callable[[Faults], Awaitable[None]]) -> None:
+        self.port = port
+        self.switch = switch
+
+
+async def _ignored(_faults: Faults) -> None:
+    return
+
+
+STAGES = {"modbus": ModbusStage()}
+LOOPS = ["asyncio", *(["uvloop"] if find_spec("uvloop") else [])]
+
+every_driver = pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES.keys())
+every_loop = pytest.mark.parametrize("loop", LOOPS)
+
+
+def test_every_driver_is_under_this_contract() -> None:
+    assert set(STAGES) == set(kinds())
+
+
+@every_loop
+@every_driver
+def test_a_cancel_while_connecting_leaves_nothing(stage: ModbusStage, loop: str) -> None:
+    async def test() -> None:
+        async with stage.unreachable() as played, nothing_left_behind():
+            for _ in range(CANCELS // CLIENTS):
+                async with stage.device(played.port) as device:
+                    await cancelled([poll(device) for _ in range(CLIENTS)])
+
+    run(loop, test())
+
+
+@every_loop
+@every_driver
+def test_a_cancel_of_a_first_read_that_is_never_answered_leaves_nothing(
+    stage: ModbusStage, loop: str
+) -> None:
+    async def test() -> None:
+        async with stage.answering() as played:
+            await played.switch(Faults(silence=True))
+            async with nothing_left_behind():
+                for _ in range(CANCELS):
+                    async with stage.device(played.port) as device:
+                        await cancelled([device.read("fast")])
+                await played.switch(Faults())
+                async with stage.device(played.port) as device:
+                    assert wrong(await device.read("fast")) == []
+
+    run(loop, test())
+
+
+@every_loop
+@every_driver
+def test_a_cancel_of_clients_that_read_without_pause_leaves_nothing(stage: ModbusStage, loop: str) -> None:
+    async def test() -> None:
+        async with stage.answering() as played, nothing_left_behind():
+            async with stage.device(played.port) as one, stage.device(played.port) as two:
+                for _ in range(CANCELS // CLIENTS):
+                    await cancelled([poll(device) for device in (one, two) for _ in range(CLIENTS // 2)])
+
+                    # The very connections that were interrupted go on, with the right values.
+                    assert wrong(await one.read("fast")) == wrong(await two.read("fast")) == []
+
+    run(loop, test())
+
+
+@every_loop
+@every_driver
+def test_a_cancel_of_some_clients_does_not_disturb_the_others(stage: ModbusStage, loop: str) -> None:
+    async def test() -> None:
+        async with stage.answering() as played, nothing_left_behind():
+            async with stage.device(played.port) as device:
+                staying = asyncio.create_task(poll(device))
+                for _ in range(CANCELS // CLIENTS):
+                    await cancelled([poll(device) for _ in range(CLIENTS)])
+                assert not staying.done()
+                await cancelled([staying])
+
+    run(loop, test())
 
 
 async def poll(device: PolledDevice) -> None:
+    """Read for ever; fails at the first value that is not right."""
     while True:
-        try:
-            await device.read("fast")
-        except DeviceError:
-            await asyncio.sleep(0)
+        assert wrong(await device.read("fast")) == []
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counted, not used as paths
+async def cancelled(clients: "list[Coroutine[None, None, Scan | None]] | list[asyncio.Task[None]]") -> None:
+    """Cancel all of them at some moment within 3 ms; each has to end by it, and soon."""
+    tasks = [asyncio.ensure_future(client) for client in clients]
+    await asyncio.sleep(random.random() * 0.003)  # the moment of the cancel, not a wait
+    for task in tasks:
+        task.cancel()
+    _, alive = await asyncio.wait(tasks, timeout=2)
+    assert not alive
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+            raise AssertionError("the cancel was lost")
 
 
-@pytest.mark.parametrize(
-    "faults", [Faults(), Faults(silence=True), Faults(refuse=True)], ids=["read", "silent", "open"]
-)
-async def test_no_task_survives_a_cancel(faults: Faults) -> None:
-    chance = random.Random(4)
+def wrong(scan: Scan) -> list[str | None]:
+    """What the judge says against the values of a scan."""
     truth = Truth(TAGS)
-    async with ModbusPlc(TAGS, clock=plc_clock) as plc:
-        await plc.switch(faults)
-        before = asyncio.all_tasks()
-        opened = descriptors()
-        for _ in range(ROUNDS // 10):
-            async with modbus(plc) as device:
-                tasks = [asyncio.create_task(poll(device)) for _ in range(10)]
-                await asyncio.sleep(chance.random() * 0.004)
-                for task in tasks:
-                    task.cancel()
-                _, alive = await asyncio.wait(tasks, timeout=2.0)
-                assert not alive
-        await plc.switch(Faults())
-        async with modbus(plc) as device:
-            async with asyncio.timeout(10):
-                scan = await first(device)
-            wrong = [
-                truth.check(name, value, plc_clock() / 1e6)
-                for name, value in zip(scan.schema.names, scan.values, strict=True)
-            ]
-            assert set(wrong) == {None}
-        await asyncio.sleep(0.05)
-        assert asyncio.all_tasks() - before <= {
-            task for task in asyncio.all_tasks() if "ModbusPlc" in repr(task)
-        }
-        assert descriptors() <= opened + 3
+    names = zip(scan.schema.names, scan.values, strict=True)
+    return [fault for name, value in names if (fault := truth.check(name, value, NOW / 1e6, tolerance_ms=0))]
 
 
-async def first(device: PolledDevice) -> Scan:
-    """The first scan that comes."""
-    while True:
-        try:
-            return await device.read("fast")
-        except DeviceError:
-            await asyncio.sleep(0.05)
+@asynccontextmanager
+async def nothing_left_behind() -> AsyncIterator[None]:
+    """Fails unless tasks and sockets are soon those of the beginning, and no error went unseen."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    tasks, sockets = asyncio.all_tasks(), _sockets()
+    yield
+    async with asyncio.timeout(5):
+        # Also the simulated device needs a few turns to see that its clients have gone.
+        while asyncio.all_tasks() - tasks or _sockets() - sockets:
+            await asyncio.sleep(0)
+    assert told == []
+
+
+def _sockets() -> set[str]:
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor that lists this folder
+            target = str(entry.readlink())
+            if target.startswith("socket:"):
+                found.add(target)
+    return found
+
+
+def run(loop: str, test: Coroutine[None, None, None]) -> None:
+    factory = importlib.import_module(loop).new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(test)

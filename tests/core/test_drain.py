@@ -117,3 +117,17 @@ def test_item_put_first_goes_at_once_and_before_the_others() -> None:
 
     (lane,) = due(queue, 5.1)
     assert queue.take(lane, 2) == [("a1", 10), ("a2", 10)]
+
+
+def test_paused_stream_stays_listed_when_nobody_asks_on() -> None:
+    queue = drain()
+    queue.put(A, "a1", 10, 5.0)
+    (lane,) = due(queue, 6.0)
+    queue.release(lane, 6.0, pause_s=3.0)
+    queue.put(B, "b1", 10, 8.0)
+
+    asked = queue.due(8.5, hurry=True)
+    assert next(asked).key == B
+    asked.close()
+
+    assert [each.key for each in due(queue, 9.0)] == [A]
