@@ -245,7 +245,7 @@ class Buffer:
                 self._gaps = gaps + self._gaps
                 failed = NotStored(f"{self._settings.path}: {error.strerror or error}")
         self._settle(group, entries, failed)
-        if self._acks or self._unstored or self._gaps:
+        if self._failing or self._acks or self._unstored or self._gaps:
             self._schedule(self._settings.retry_s if self._failing else CURSOR_S)
         for news in self._news.values():
             news()
@@ -289,18 +289,24 @@ class Buffer:
     ) -> None:
         """In the thread: one group commit.
 
-        `gaps` is emptied once the log knows them, whatever becomes of it.
+        Raises OSError. `gaps` is empty then, since the log knows them, and `entries` are those not stored.
         """
         files = self._log
         known, gaps[:] = tuple(gaps), []
         try:
             for name, (cursor, gone) in acks.items():
                 files.acknowledge(name, cursor, gone)
+            files.begin()
             files.lose(known, files.state.cursors)
+            if known or self._failing:
+                files.ready()  # a disk is not working again before something was written to it
+            if acks:
+                files.append_cursors()
             files.write(entries)
             if acks:
-                files.write_cursors()
+                files.free()
         except OSError:
+            del entries[: files.stored]
             files.abandon()
             raise
 

@@ -60,9 +60,13 @@ class SegmentLog:
         self._handed: dict[str, set[int]] = {}
         self._gone: dict[str, list[int]] = {}
         self._written: dict[str, Position] = {}
+        self._unsure: set[int] = set()
+        self._doomed: list[segment.Segment] = []
         self.state = found.state
         self.segments = found.segments
         self.evicted = 0
+        self.stored = 0
+        self._taken = 0
 
     @property
     def size_bytes(self) -> int:
@@ -80,15 +84,21 @@ class SegmentLog:
     def read(self, name: str, limit: int) -> tuple[list[tuple[int, Gap]], list[Record], bool]:
         """Gaps not handed out yet, the next records of about `limit` bytes, and whether these were all."""
         records, holes, is_all = self._readers[name].read(self.segments, limit)
-        self.lose(holes, (name,))
-        fresh = [(i, gap) for i, gap in self.state.gaps[name].items() if i not in self._handed[name]]
+        self._tell(self._enter(holes, (name,)))
+        known = self._handed[name] | self._unsure
+        fresh = [(i, gap) for i, gap in self.state.gaps[name].items() if i not in known]
         self._handed[name].update(i for i, _ in fresh)
         return fresh, records, is_all
 
+    def begin(self) -> None:
+        """A group of scans begins: `stored` counts those of it that are durable, whatever fails."""
+        self._taken = self.stored = 0
+
     def write(self, entries: Iterable[Entry]) -> None:
-        """Append scans and make them durable. Raises OSError; then none of them counts as stored."""
+        """Append scans and make them durable. Raises OSError; then only the first `stored` of them are."""
         for entry in entries:
             self._append_data(entry)
+            self._taken += 1
         self.sync()
 
     def acknowledge(self, name: str, cursor: Cursor, gone: Iterable[int]) -> None:
@@ -101,32 +111,46 @@ class SegmentLog:
 
     def write_cursors(self) -> None:
         """Make the cursors durable and free what every destination has behind it."""
+        self.append_cursors()
+        self.sync()
+        self.free()
+
+    def append_cursors(self) -> None:
+        """Enter the cursors that have moved; durable with the next sync."""
         for name in self._readers:
             cursor, gone = self.state.cursors[name], self._gone.pop(name, [])
             if gone or cursor.position != self._written.get(name):
                 self._append(Kind.CURSOR, state.pack_cursor(name, cursor, gone))
                 self._written[name] = cursor.position
-        self.sync()
-        self._free()
+
+    def free(self) -> None:
+        """Let go of segments that all destinations have behind them, by cursors that are durable.
+
+        Without a destination nothing is freed.
+        """
+        if not self._readers:
+            return
+        needed = min(cursor.position[0] for cursor in self.state.cursors.values())
+        while len(self.segments) > 1 and self.segments[0].generation < needed:
+            self._release(self.segments.pop(0))
 
     def lose(self, gaps: Iterable[Gap], destinations: Iterable[str]) -> None:
         """Enter gaps for destinations.
 
-        Durable with the next sync, or in the next segment when none is open.
+        Durable with the next sync, or in the next segment when none is open. Numbers are not handed out
+        before: after a kill, those that nothing on disk has used could be given to other scans.
         """
-        entered: list[tuple[str, int]] = []
-        named = tuple(destinations)
-        for gap in gaps:
-            for name in named:
-                waiting = self.state.gaps.get(name, {}).keys() - self._handed.get(name, set())
-                entered.append((name, self.state.add_gap(name, gap, waiting)))
-                if name in self._readers:
-                    self._readers[name].know(gap)
-            self.state.use_numbers(gap)
-        # All are in the state before the first is written: a HEAD that is made on the way has them all.
+        entered = self._enter(gaps, destinations)
         for name, number in entered:
-            if self._descriptor is not None:
-                self._append(Kind.GAP, state.pack_gap(name, number, self.state.gaps[name][number]))
+            gap = self.state.gaps[name][number]
+            if gap.first is not None and gap.life == self.state.life:
+                self._unsure.add(number)
+        self._tell(entered)
+
+    def ready(self) -> None:
+        """Open a segment if none is: it begins with all gaps. Raises OSError."""
+        if self._descriptor is None:
+            self._roll()
 
     def sync(self) -> None:
         """Write what was appended and make it durable. Raises OSError."""
@@ -141,6 +165,8 @@ class SegmentLog:
         view.release()
         os.fdatasync(self._descriptor)
         active.end = at
+        self.stored = self._taken
+        self._unsure.clear()
         self._out.clear()
 
     def close(self, machine: str) -> None:
@@ -152,7 +178,7 @@ class SegmentLog:
 
     def give_up(self) -> None:
         """Write no more to the present segment."""
-        self._out.clear()
+        self._out = bytearray()  # not cleared: the view of a write that failed may still be held
         self._schemas.clear()
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
@@ -170,6 +196,24 @@ class SegmentLog:
                 os.ftruncate(self._descriptor, active.end)
                 active.size = active.end
         self.give_up()
+
+    def _enter(self, gaps: Iterable[Gap], destinations: Iterable[str]) -> list[tuple[str, int]]:
+        entered: list[tuple[str, int]] = []
+        named = tuple(destinations)
+        for gap in gaps:
+            for name in named:
+                waiting = self.state.gaps.get(name, {}).keys() - self._handed.get(name, set())
+                entered.append((name, self.state.add_gap(name, gap, waiting)))
+                if name in self._readers:
+                    self._readers[name].know(gap)
+            self.state.use_numbers(gap)
+        return entered
+
+    def _tell(self, entered: Iterable[tuple[str, int]]) -> None:
+        # All are in the state before the first is written: a HEAD that is made on the way has them all.
+        for name, number in entered:
+            if self._descriptor is not None:
+                self._append(Kind.GAP, state.pack_gap(name, number, self.state.gaps[name][number]))
 
     def _append_data(self, entry: Entry) -> None:
         stream = self.state.stream(*entry.schema.stream)
@@ -192,8 +236,7 @@ class SegmentLog:
 
     def _room(self, need: int) -> None:
         """Make sure that `need` bytes fit into the segment that is being written."""
-        if self._descriptor is None:
-            self._roll()
+        self.ready()
         if self.segments[-1].end + len(self._out) + need > self.segments[-1].size:
             self.sync()
             self._roll()
@@ -204,7 +247,8 @@ class SegmentLog:
     def _roll(self) -> None:
         """Go on in a new segment, made from a freed one where possible.
 
-        The quota is kept before it is made.
+        What the quota costs goes when it is durable that it is named, so for a moment the log is one segment
+        larger.
         """
         self.give_up()
         self._evict(self._next_size(len(state.pack_head(self.state))))
@@ -217,23 +261,16 @@ class SegmentLog:
         self.segments.append(made)
         self._descriptor = os.open(made.path, os.O_RDWR | os.O_CLOEXEC)
         self._put(Kind.HEAD, payload, time_ns=self._clock())
+        if self._doomed:
+            self.sync()
+            while self._doomed:
+                self._release(self._doomed.pop())
 
     def _next_size(self, head: int) -> int:
         return max(self._segment_bytes, HEADS_PER_SEGMENT * (head + self._catalogue.size_bytes))
 
-    def _free(self) -> None:
-        """Let go of segments that all destinations have behind them.
-
-        Without a destination nothing is freed.
-        """
-        if not self._readers:
-            return
-        needed = min(cursor.position[0] for cursor in self.state.cursors.values())
-        while len(self.segments) > 1 and self.segments[0].generation < needed:
-            self._release(self.segments.pop(0))
-
     def _evict(self, need: int) -> None:
-        """Keep the quota: the oldest segments go, and what a destination loses with them is named to it."""
+        """Keep the quota: the oldest segments are to go, and what a destination loses is named to it."""
         sizes = [each.size for each in self.segments]
         # The newest is closed by now, so it may go as well: a closing entry that stands for none.
         for _ in range(victims([*sizes, 0], need=need, most=self._max_bytes)):
@@ -241,7 +278,7 @@ class SegmentLog:
             following = self.segments[1] if len(self.segments) > 1 else None
             for name, cursor in tuple(self.state.cursors.items()):
                 self._evict_for(name, cursor, oldest, following)
-            self._release(self.segments.pop(0))
+            self._doomed.append(self.segments.pop(0))
             self.evicted += 1
 
     def _evict_for(

@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -31,12 +33,11 @@ def scan(n: int, *, of: Schema = OF) -> Scan:
 
 @asynccontextmanager
 async def opened(folder: Path, *, commit_s: float = 0.01, retry_s: float = 0.05) -> AsyncIterator[Buffer]:
-    lives = iter(f"{n:016x}" for n in range(1, 100))
     settings = BufferSettings(
         folder, max_bytes=1 << 20, segment_bytes=8192, commit_s=commit_s, retry_s=retry_s
     )
     async with Buffer.open(
-        settings, ("cloud",), machine="m1", new_life=lambda: next(lives), clock=lambda: S
+        settings, ("cloud",), machine="m1", new_life=lambda: secrets.token_hex(8), clock=lambda: S
     ) as buffer:
         yield buffer
 
@@ -53,24 +54,32 @@ async def everything(buffer: Buffer) -> Chunk:
 
 
 class Disk:
-    """The disk of the world: counts syncs, and refuses on demand."""
+    """The disk of the world: counts syncs, and refuses on demand what a group commit asks of it."""
 
     def __init__(self) -> None:
         self.syncs = 0
-        self.refuses = False
-        self._sync = os.fdatasync
+        self.refused: dict[str, int] = {}
+        self._calls: dict[str, Callable[..., Any]] = {name: getattr(os, name) for name in WRITES}
 
-    def fdatasync(self, descriptor: int) -> None:
-        if self.refuses:
-            raise OSError(errno.EIO, "Input/output error")
-        self.syncs += 1
-        self._sync(descriptor)
+    def refuse(self, *names: str, error: int = errno.EIO) -> None:
+        """From now on these calls fail."""
+        self.refused = dict.fromkeys(names, error)
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        if name in self.refused:
+            raise OSError(self.refused[name], os.strerror(self.refused[name]))
+        self.syncs += name == "fdatasync"
+        return self._calls[name](*arguments)
+
+
+WRITES = ("pwrite", "fdatasync", "posix_fallocate")
 
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk()
-    monkeypatch.setattr(os, "fdatasync", made.fdatasync)
+    for name in WRITES:
+        monkeypatch.setattr(os, name, partial(made.call, name))
     return made
 
 
@@ -141,6 +150,22 @@ async def test_folder_that_cannot_be_one_is_said_in_words(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match="cannot be used: Not a directory"):
         async with opened(tmp_path / "file" / "buffer"):
             pass
+    with pytest.raises(StorageError, match="is not a folder"):
+        async with opened(tmp_path / "file"):
+            pass
+
+
+async def test_folder_that_may_not_be_written_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, *_: object, **__: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)  # the kernel's answer, which root would not get
+
+    with pytest.raises(StorageError, match=f"{tmp_path} cannot be used: Permission denied"):
+        async with opened(tmp_path):
+            pass
 
 
 async def test_orderly_end_goes_on_counting(tmp_path: Path) -> None:
@@ -156,16 +181,19 @@ async def test_orderly_end_goes_on_counting(tmp_path: Path) -> None:
     assert buffer.stats.previous_life is None
 
 
-async def test_disk_that_refuses_costs_named_numbers_and_nothing_else(tmp_path: Path, disk: Disk) -> None:
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+async def test_disk_that_refuses_costs_named_numbers_and_nothing_else(
+    tmp_path: Path, disk: Disk, call: str
+) -> None:
     async with opened(tmp_path) as buffer:
         await buffer.append(scan(1))
-        disk.refuses = True
+        disk.refuse(call)
         with pytest.raises(NotStored):
             await buffer.append(scan(2))
         with pytest.raises(NotStored):
             await buffer.append(scan(3))
         assert buffer.stats.failing
-        disk.refuses = False
+        disk.refuse()
         await stored_again(buffer, lambda: scan(4))
         assert not buffer.stats.failing
         chunk = await everything(buffer)
@@ -177,6 +205,140 @@ async def test_disk_that_refuses_costs_named_numbers_and_nothing_else(tmp_path: 
     assert read[0] == 1
     assert read[1] == gap.last + 1
     assert {gap.reason for _, gap in chunk.gaps} == {"not_stored:disk"}
+
+
+async def test_full_disk_costs_only_what_did_not_fit_any_more(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        disk.refuse("posix_fallocate", error=errno.ENOSPC)
+        with pytest.raises(NotStored, match="No space left on device"):
+            await asyncio.gather(
+                *[buffer.append(scan(n)) for n in range(2, 301)]
+            )  # two segments would hold them
+        disk.refuse()
+        await stored_again(buffer, lambda: scan(301))
+        life, last = buffer.life, buffer.stats.appended
+
+    async with opened(tmp_path) as again:
+        chunk = await everything(again)
+
+    ((first, end),) = named(chunk, "not_stored:disk")
+    assert 100 < first < 250
+    assert numbers(chunk) == [n for n in range(1, last + 1) if not first <= n <= end]
+    assert again.life == life
+
+
+async def test_group_that_a_disk_took_without_being_sure_is_not_found_again(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        disk.refuse("fdatasync")  # after the bytes went to the file
+        with pytest.raises(NotStored):
+            await buffer.append(scan(2))
+        disk.refuse()
+        await stored_again(buffer, lambda: scan(3))
+        last = buffer.stats.appended
+
+    async with opened(tmp_path) as again:
+        chunk = await everything(again)
+
+    ((first, end),) = named(chunk, "not_stored:disk")
+    assert numbers(chunk) == [n for n in range(1, last + 1) if not first <= n <= end]
+
+
+async def test_numbers_that_nothing_on_disk_has_used_do_not_leave_before_their_gap_is_durable(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path, retry_s=0.01) as buffer:
+        await buffer.append(scan(1))
+        await everything(buffer)
+        disk.refuse("fdatasync")
+        for n in range(2, 7):
+            with pytest.raises(NotStored):
+                await buffer.append(scan(n))
+            assert (await buffer.read("cloud", 1)).gaps == []
+        disk.refuse()
+        await stored_again(buffer, lambda: scan(7))
+        chunk = await everything(buffer)
+        last = buffer.stats.appended
+
+    ((first, end),) = named(chunk, "not_stored:disk")
+    assert first == 2
+    assert numbers(chunk) == list(range(end + 1, last + 1))
+    assert named(chunk, "unreadable") == []
+
+
+async def test_disk_works_again_only_when_something_was_written_to_it(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path, retry_s=0.01) as buffer:
+        await buffer.append(scan(1))
+        disk.refuse("posix_fallocate", "fdatasync")
+        with pytest.raises(NotStored):
+            await buffer.append(scan(2))
+        for _ in range(3):
+            await buffer.flush()
+            assert buffer.stats.failing
+        disk.refuse()
+
+        async with asyncio.timeout(10):
+            while buffer.stats.failing:
+                await buffer.flush()
+        assert named(await everything(buffer), "not_stored:disk") == [(2, 2)]
+
+
+async def test_disk_that_refuses_to_the_end_leaves_a_log_that_says_so_at_the_next_start(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        life = buffer.life
+        disk.refuse("pwrite")
+        buffer.append(scan(2))
+    disk.refuse()
+
+    async with opened(tmp_path) as again:
+        chunk = await everything(again)
+
+    assert numbers(chunk) == [1]
+    assert [(gap.reason, gap.life) for _, gap in chunk.gaps] == [("restart:unclean", life)]
+    assert again.life != life
+
+
+async def test_disk_that_works_again_at_the_end_takes_what_is_to_be_named(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path, retry_s=600.0) as buffer:
+        await buffer.append(scan(1))
+        life = buffer.life
+        disk.refuse("pwrite")
+        with pytest.raises(NotStored):
+            await buffer.append(scan(2))
+        with pytest.raises(NotStored):
+            await buffer.append(scan(3))
+        disk.refuse()
+
+    async with opened(tmp_path) as again:
+        await again.append(scan(4))
+        chunk = await everything(again)
+
+    assert named(chunk, "not_stored:disk") == [(2, 3)]
+    assert numbers(chunk) == [1, 4]
+    assert again.life == life
+
+
+async def test_cursor_that_cannot_be_written_with_a_group_is_in_the_next_segment(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        (record,) = (await everything(buffer)).records
+        disk.refuse("fdatasync")
+        buffer.acknowledge("cloud", Cursor(record.end))
+        with pytest.raises(NotStored):
+            await buffer.append(scan(2))
+        disk.refuse()
+        await stored_again(buffer, lambda: scan(3))
+
+    async with opened(tmp_path) as again:
+        assert 1 not in numbers(await everything(again))
 
 
 async def stored_again(buffer: Buffer, make: Callable[[], Scan]) -> None:
@@ -191,15 +353,29 @@ async def stored_again(buffer: Buffer, make: Callable[[], Scan]) -> None:
                 return
 
 
-async def test_scan_that_fits_no_segment_is_named(tmp_path: Path) -> None:
+def numbers(chunk: Chunk) -> list[int]:
+    return [each.n for each in chunk.records]
+
+
+def named(chunk: Chunk, reason: str) -> list[tuple[int, int]]:
+    return [(gap.first or 0, gap.last or 0) for _, gap in chunk.gaps if gap.reason == reason]
+
+
+async def test_scan_that_fits_no_segment_is_named_and_its_number_is_not_used_again(tmp_path: Path) -> None:
     text = Schema("press", "fast", (Column("note", "s"),), b"{}", "44136fa3")
     async with opened(tmp_path) as buffer:
-        buffer.append(Scan(text, S, ("x" * 6000,)))
-        await buffer.append(Scan(text, 2 * S, ("short",)))
-        chunk = await everything(buffer)
+        stored = buffer.append(Scan(text, S, ("short",)))
+        with pytest.raises(NotStored, match="larger than half a segment"):
+            await buffer.append(Scan(text, 2 * S, ("x" * 6000,)))
+        await stored
 
-    assert [each.n for each in chunk.records] == [2]
-    assert [(gap.reason, gap.first, gap.last) for _, gap in chunk.gaps] == [("not_stored:disk", 1, 1)]
+    async with opened(tmp_path) as again:
+        await again.append(Scan(text, 3 * S, ("short",)))
+        chunk = await everything(again)
+
+    assert again.life == buffer.life
+    assert numbers(chunk) == [1, 3]
+    assert named(chunk, "not_stored:disk") == [(2, 2)]
 
 
 async def test_loss_without_numbers_is_told(tmp_path: Path) -> None:
