@@ -1,20 +1,14 @@
 """Starts and ends of the agent: what a stop promises, what a kill costs, what the cloud is told of both."""
 
 import asyncio
-import time
 from pathlib import Path
 
 from edge_agent import __version__
-from edge_agent.buffer.log import Entry, SegmentLog
-from edge_agent.buffer.recovery import recover
-from edge_agent.core import record
-from edge_agent.core.metadata import short_name
-from edge_agent.core.model import Column, Scan, Schema
-from edge_agent.ops.machine import machine_name
 from tests.brokers import Mosquitto, Proxy, Receiver, ScriptedBroker
+from tests.e2e.backlog import LIFE, fill, note
 from tests.e2e.cloud import AGENT, Books, data, more, told
 from tests.e2e.disk import durable, highest
-from tests.e2e.plant import SOON_S, plant, until
+from tests.e2e.plant import GATEWAY, SOON_S, plant, until
 from tests.e2e.test_broker import arrived, puback, stored, unless_data
 
 
@@ -142,11 +136,12 @@ async def test_what_the_quota_evicts_while_the_broker_is_away_is_named(
         plant(tmp_path, network.port, buffer=", max_bytes: 4MiB") as site,
     ):
         network.cut()
-        life = fill(site.agent.segments, scans=970)
+        fill(site.agent.segments, scans=970)
         with Receiver(mosquitto.port) as receiver:
             site.agent.start()
             await until(
-                lambda: durable(site.agent.segments).get(("gw17", life, "meter", "fast"), 0) >= 5, "new scans"
+                lambda: durable(site.agent.segments).get((GATEWAY, LIFE, "meter", "fast"), 0) >= 5,
+                "new scans",
             )
             await network.restore()
             await receiver.until(more(5), SOON_S)
@@ -154,10 +149,10 @@ async def test_what_the_quota_evicts_while_the_broker_is_away_is_named(
 
             books = Books().enter(receiver.arrived)
 
-    books.audit.expect(("gw17", life, "press", "fast"), 970)
+    books.audit.expect((GATEWAY, LIFE, "press", "fast"), 970)
     books.assert_right()
     evicted = next(gap for gap in books.gaps if gap["reason"] == "evicted:max_bytes")
-    assert (evicted["b"], evicted["d"], evicted["g"]) == (life, "press", "fast")
+    assert (evicted["b"], evicted["d"], evicted["g"]) == (LIFE, "press", "fast")
     first, last = evicted["n"]
     assert (first, evicted["scans"]) == (1, last)
     assert books.numbers("press", "fast") == list(range(last + 1, 971))
@@ -203,29 +198,3 @@ async def test_state_devices_and_metadata_are_retained_and_right(
     }
     assert meter["profile"]["id"] == "eastron/sdm630-v2"
     assert meter["labels"] == {"site": "wolfsburg"}
-
-
-def fill(folder: Path, *, scans: int) -> str:
-    """A log of four segments of an earlier run, ended in order; gives its life."""
-    life = "00000000000000aa"
-    log = SegmentLog(
-        folder,
-        recover(folder, machine_name(), lambda: life, time.time_ns()),
-        segment_bytes=1 << 20,
-        max_bytes=8 << 20,
-        clock=time.time_ns,
-    )
-    log.destination("cloud")
-    document = b'{"d":"press"}'
-    schema = Schema("press", "fast", (Column("note", "s"),), document, short_name(document))
-    log.write(
-        Entry(schema, n, n * 10**9, record.encode(Scan(schema, n * 10**9, (note(n),))))
-        for n in range(1, scans + 1)
-    )
-    log.close(machine_name())
-    return life
-
-
-def note(n: int) -> str:
-    """A value of four kilobytes that tells its number."""
-    return f"{n} ".ljust(4096, "x")

@@ -242,6 +242,16 @@ async def test_a_socket_that_dies_ends_the_request_at_once() -> None:
     assert caught.value.reason == "disconnected"
 
 
+async def test_connecting_again_closes_the_socket_before() -> None:
+    async with ScriptedPlc() as plc, opened(plc.connection) as line:
+        before = line._stream
+        await line.connect()
+
+        assert before is not None
+        assert not before.open
+        assert await line.read(1, block(100, 2)) == registers(100, 2)
+
+
 async def test_nothing_is_read_without_a_connection() -> None:
     line = ModbusSocket(ModbusConnection("plc", "127.0.0.1", 1))
 
