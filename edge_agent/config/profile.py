@@ -142,9 +142,14 @@ def on_change(report: Report | None, deadband: float, group: Report) -> bool:
 
 
 def in_group(tag: Tag, group: Group) -> Tag:
-    """The tag as it reports in this form of its group."""
-    address = replace(tag.address, on_change=on_change(tag.report, tag.deadband, group.report))
-    return replace(tag, address=address)
+    """The tag as it reports in this form of its group: the very same one where nothing differs.
+
+    So devices of a type share their tags; copies of 100 tags for 500 devices took 41 MB.
+    """
+    reports = on_change(tag.report, tag.deadband, group.report)
+    if tag.address.on_change == reports:
+        return tag
+    return replace(tag, address=replace(tag.address, on_change=reports))
 
 
 def profile_of(section: Section, kinds: Mapping[str, Kind], digest: str) -> Profile | None:

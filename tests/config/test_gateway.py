@@ -126,6 +126,14 @@ def test_a_device_changes_groups_and_leaves_out_tags(tmp_path: Path) -> None:
     assert (device.unit, device.labels) == (7, {"line": "l2"})
 
 
+def test_devices_of_a_type_share_their_tags(tmp_path: Path) -> None:
+    second = "  m2: {profile: eastron/sdm630-v2@1, connection: plc, unit: 2}\ndestinations"
+    gateway = _right(tmp_path, GATEWAY.replace("destinations", second))
+
+    pairs = zip(gateway.devices["m1"].tags, gateway.devices["m2"].tags, strict=True)
+    assert all(one is other for one, other in pairs)
+
+
 def test_files_of_conf_d_add_in_byte_order(tmp_path: Path) -> None:
     _addition(tmp_path, "b.yaml", "devices: {m3: {profile: eastron/sdm630-v2@1, connection: bus}}")
     _addition(tmp_path, "B.yaml", 'connections: {bus: {modbus: {tcp: "10.0.0.1"}}}')
