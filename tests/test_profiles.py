@@ -18,7 +18,7 @@ def test_a_shipped_profile_is_right_and_its_golden_tests_hold(path: Path) -> Non
     assert render(problems) == ""
     assert profile is not None
     assert profile.tests
-    assert run(profile) == []
+    assert run(profile, kinds()[profile.protocol].decoded) == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")

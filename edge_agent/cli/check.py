@@ -91,7 +91,7 @@ def _schema(document: Document) -> str:
 
 def _golden(path: Path, profile: Profile) -> Iterable[Problem]:
     """The golden tests that fail, each at its expectation."""
-    failed = failures(profile)
+    failed = failures(profile, kinds()[profile.protocol].decoded)
     if not failed:
         return []
     document = read(path.read_bytes(), path)

@@ -17,14 +17,14 @@ from edge_agent.config.gateway_keys import (
 )
 from edge_agent.config.kinds import Kind
 from edge_agent.config.problems import Problem, has_errors, ordered
-from edge_agent.config.profile import check_phase, in_group, merged
+from edge_agent.config.profile import in_group
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import (
     BufferSettings,
+    Connection,
     Device,
     Gateway,
     Group,
-    ModbusConnection,
     Profile,
 )
 from edge_agent.config.shelf import Shelf, shipped_profiles
@@ -142,7 +142,7 @@ class _Reading:
                 first[entry_name] = entry
                 yield entry_name, entry
 
-    def _connections(self) -> Iterator[tuple[str, ModbusConnection]]:
+    def _connections(self) -> Iterator[tuple[str, Connection]]:
         for entry_name, entry in self._entries("connections"):
             self._kind_of[entry_name] = None
             protocol = self._protocol(entry_name, entry)
@@ -179,7 +179,7 @@ class _Reading:
             profile = self._profile(entry, keys)
             if profile is not None:
                 self._check_protocol(entry, keys, profile)
-                yield entry_name, _device(entry_name, entry, keys, profile)
+                yield entry_name, self._device(entry_name, entry, keys, profile)
 
     def _check_connection(self, entry: Section, keys: DeviceKeys) -> None:
         if keys.connection not in self._kind_of:
@@ -203,6 +203,34 @@ class _Reading:
             entry.error(str(error), "profile")
             return None
 
+    def _device(self, device: str, entry: Section, keys: DeviceKeys, profile: Profile) -> Device:
+        groups = self._groups(entry, keys, profile)
+        _check_disabled(entry, keys, profile)
+        tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in keys.disable)
+        if not tags and profile.tags:
+            entry.error("every tag is disabled; leave the device out instead", "disable")
+        used = {tag.group for tag in tags}
+        return Device(
+            name=device,
+            profile=profile,
+            connection=keys.connection,
+            unit=keys.unit,
+            groups={group: settings for group, settings in groups.items() if group in used},
+            tags=tags,
+            labels=keys.labels,
+        )
+
+    def _groups(self, entry: Section, keys: DeviceKeys, profile: Profile) -> dict[str, Group]:
+        groups = dict(profile.groups)
+        for group in keys.groups:
+            if group not in groups:
+                message = f"profile {profile.id} has no group {quoted(group)}{hint(group, list(groups))}"
+                entry.error_at_key(message, "groups", group)
+                continue
+            changed = self._kinds[profile.protocol].group(entry.inside("groups", group), group, groups[group])
+            groups[group] = changed or groups[group]
+        return groups
+
     def _buffer(self) -> BufferSettings:
         keys = _optional(self._main.inside("buffer"), BufferKeys()) or BufferKeys()
         default = BufferSettings(BUFFER_PATH)
@@ -216,36 +244,6 @@ class _Reading:
 def _optional(section: Section, default: K) -> K | None:
     # An empty one is a mistake that the frame of the file has been told of.
     return default if section.value is None else section.check(type(default))
-
-
-def _device(device: str, entry: Section, keys: DeviceKeys, profile: Profile) -> Device:
-    groups = _groups(entry, keys, profile)
-    _check_disabled(entry, keys, profile)
-    tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in keys.disable)
-    if not tags and profile.tags:
-        entry.error("every tag is disabled; leave the device out instead", "disable")
-    used = {tag.group for tag in tags}
-    return Device(
-        name=device,
-        profile=profile,
-        connection=keys.connection,
-        unit=keys.unit,
-        groups={group: settings for group, settings in groups.items() if group in used},
-        tags=tags,
-        labels=keys.labels,
-    )
-
-
-def _groups(entry: Section, keys: DeviceKeys, profile: Profile) -> dict[str, Group]:
-    groups = dict(profile.groups)
-    for group, changed in keys.groups.items():
-        if group not in groups:
-            message = f"profile {profile.id} has no group {quoted(group)}{hint(group, list(groups))}"
-            entry.error_at_key(message, "groups", group)
-            continue
-        groups[group] = merged(groups[group], changed)
-        check_phase(entry.inside("groups", group), groups[group])
-    return groups
 
 
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field as Key
 
-from edge_agent.config.profile import GroupKeys
 from edge_agent.config.section import Keys
 from edge_agent.config.syntax import (
     Broker,
@@ -71,7 +70,7 @@ class DeviceKeys(Keys):
     profile: Text
     connection: Name
     unit: Annotated[int, Key(ge=0, le=255)] = 1
-    groups: dict[Name, GroupKeys] = Key(default_factory=dict)
+    groups: dict[Name, object] = Key(default_factory=dict)
     disable: list[TagName] = Key(default_factory=list)
     labels: dict[LabelName, Text] = Key(default_factory=dict)
 

@@ -1,14 +1,12 @@
-"""Golden tests: the dumps in a profile are decoded by the very code that polls, and compared."""
+"""Golden tests: what a profile says a device answers is decoded by the very code that polls, and compared."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge_agent.config.kinds import Decoded
 from edge_agent.config.settings import Expected, GoldenTest, Profile, Tag
-from edge_agent.core.codec import compile_block
 from edge_agent.core.model import Value
-from edge_agent.core.plan import Block, plan
-from edge_agent.core.registers import BIT_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,65 +18,32 @@ class Failure:
     message: str
 
 
-def run(profile: Profile) -> list[str]:
+def run(profile: Profile, decoded: Decoded) -> list[str]:
     """What fails of a profile's golden tests, in words; empty when all hold."""
     return [
         f"test '{profile.tests[failure.test].name}': {failure.column}: {failure.message}"
-        for failure in failures(profile)
+        for failure in failures(profile, decoded)
     ]
 
 
-def failures(profile: Profile) -> list[Failure]:
-    """Every expectation that does not hold."""
+def failures(profile: Profile, decoded: Decoded) -> list[Failure]:
+    """Every expectation that does not hold; `decoded` is what the profile's protocol makes of a test."""
     return [
         Failure(number, column, message)
         for number, test in enumerate(profile.tests)
-        for column, message in _mismatches(profile, test)
+        for column, message in _mismatches(profile, test, decoded)
     ]
 
 
-def _mismatches(profile: Profile, test: GoldenTest) -> Iterator[tuple[str, str]]:
+def _mismatches(profile: Profile, test: GoldenTest, decoded: Decoded) -> Iterator[tuple[str, str]]:
     tags = {tag.name: tag for tag in profile.tags}
-    got = _decoded(profile, test)
+    got = decoded(profile, test)
     for column, expected in test.expect.items():
         name, _, part = column.partition(".")
         if column not in got:
-            yield column, "the dump has no register of it"
+            yield column, "the test gives nothing for it"
         elif message := _mismatch(expected, *got[column], tags[name], part):
             yield column, message
-
-
-def _decoded(profile: Profile, test: GoldenTest) -> dict[str, tuple[Value, str]]:
-    """Value and quality of every column that the dump says anything of, group by group as in a poll."""
-    limits = profile.limits
-    found: dict[str, tuple[Value, str]] = {}
-    for group in {tag.group for tag in profile.tags}:
-        fields = [tag.address for tag in profile.tags if tag.group == group and _mentioned(tag, test)]
-        blocks = plan(
-            fields, max_registers=limits.max_registers, max_bits=limits.max_bits, gap=limits.max_gap
-        )
-        for block in blocks:
-            layout = compile_block(block)
-            values, quality = layout.decode(_wire(block, test.tables.get(block.table, {})))
-            for column, value, text in zip(
-                layout.columns, values, quality or [""] * len(values), strict=True
-            ):
-                found[column.name] = value, text
-    return found
-
-
-def _mentioned(tag: Tag, test: GoldenTest) -> bool:
-    table = test.tables.get(tag.address.table, {})
-    return any(address in table for address in range(tag.address.address, tag.address.end))
-
-
-def _wire(block: Block, table: Mapping[int, int]) -> bytes:
-    """The data of an answer to a block's request; what the dump does not mention is 0."""
-    contents = [table.get(address, 0) for address in range(block.address, block.address + block.count)]
-    if block.table not in BIT_TABLES:
-        return struct.pack(f">{len(contents)}H", *contents)
-    word = sum(bit << place for place, bit in enumerate(contents))
-    return word.to_bytes(block.size_bytes, "little")
 
 
 def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: str) -> str | None:
@@ -96,7 +61,7 @@ def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: st
 def _same(expected: Value, value: Value, tag: Tag) -> bool:
     if isinstance(expected, bool | str) or isinstance(value, bool | str) or None in (expected, value):
         return type(expected) is type(value) and expected == value
-    if tag.type == "float32":
+    if tag.type in ("float32", "Float"):
         return _single(expected) == _single(value)
     return expected == value
 

@@ -5,8 +5,21 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from edge_agent.config.groups import GroupKeys, polled_group
 from edge_agent.config.section import Section
-from edge_agent.config.settings import GoldenTest, Group, Limits, ModbusConnection, Tag
+from edge_agent.config.settings import (
+    Connection,
+    GoldenTest,
+    Group,
+    Limits,
+    NodeLimits,
+    Profile,
+    Tag,
+)
+from edge_agent.core.model import Value
+
+Decoded = Callable[[Profile, GoldenTest], Mapping[str, tuple[Value, str]]]
+"""Value and quality of every column that a golden test says anything of, decoded as in a poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +27,7 @@ class Contents:
     """What a protocol makes of a profile: everything in it that it alone understands."""
 
     tags: tuple[Tag, ...]
-    limits: Limits
+    limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...]
 
 
@@ -25,12 +38,16 @@ class Kind:
     The models describe its part of the files; `profile_model` extends ProfileFile. `connection` makes the
     settings of the section below `<kind>`, for a connection of that name; `contents` those of a profile,
     given its groups (None for one that has mistakes of its own). Both note every mistake; `connection` then
-    gives None, `contents` leaves out what is wrong.
+    gives None, `contents` leaves out what is wrong. `group` makes the group of a section, put over that of
+    the profile where a device changes it. `decoded` runs a golden test.
     """
 
     name: str
     connection_model: type[BaseModel]
     profile_model: type[BaseModel]
     tag_model: type[BaseModel]
-    connection: Callable[[str, Section], ModbusConnection | None]
+    connection: Callable[[str, Section], Connection | None]
     contents: Callable[[Section, Mapping[str, Group | None]], Contents]
+    decoded: Decoded
+    group_model: type[GroupKeys] = GroupKeys
+    group: Callable[[Section, str, Group | None], Group | None] = polled_group

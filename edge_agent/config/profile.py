@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from edge_agent.config.groups import on_change
 from edge_agent.config.kinds import Kind
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.section import Keys, Section
-from edge_agent.config.settings import Group, Profile, Report, Tag
+from edge_agent.config.settings import Group, Profile, Tag
 from edge_agent.config.syntax import (
-    Duration,
     Name,
     Origin,
     Surroundings,
@@ -50,17 +50,6 @@ def profile_version(value: object) -> str:
 _TEXT = WithJsonSchema({"type": "string"})
 ProfileId = Annotated[str, PlainValidator(profile_id), _TEXT]
 Version = Annotated[str, PlainValidator(profile_version), _TEXT]
-Interval = Annotated[Duration, Field(ge=0.01, le=86400.0)]
-
-
-class GroupKeys(Keys):
-    """A group in a profile, or what a device changes of it."""
-
-    interval: Interval | None = None
-    phase: Annotated[Duration, Field(ge=0.0)] | None = None
-    report: Report | None = None
-    heartbeat: Annotated[Duration, Field(ge=1.0)] | None = None
-    time_resolution: Duration | None = None
 
 
 class SourceKeys(Keys):
@@ -115,32 +104,6 @@ def head(document: Document) -> tuple[str, str] | None:
         return None
 
 
-def merged(group: Group, keys: GroupKeys) -> Group:
-    """A group with the keys that are written put over it."""
-    return Group(
-        name=group.name,
-        interval_s=group.interval_s if keys.interval is None else keys.interval,
-        phase_s=group.phase_s if keys.phase is None else keys.phase,
-        report=keys.report or group.report,
-        heartbeat_s=group.heartbeat_s if keys.heartbeat is None else keys.heartbeat,
-        time_resolution_s=group.time_resolution_s if keys.time_resolution is None else keys.time_resolution,
-    )
-
-
-def check_phase(section: Section, group: Group) -> None:
-    """Note a phase that lies beyond the interval."""
-    if group.phase_s is not None and group.phase_s >= group.interval_s:
-        message = f"the phase is {group.phase_s:g} s; it lies within the interval of {group.interval_s:g} s"
-        section.error(message, "phase")
-
-
-def on_change(report: Report | None, deadband: float, group: Report) -> bool:
-    """Whether a tag is reported when it changes: its own word first, then a deadband, then its group's."""
-    if report is not None:
-        return report == "on_change"
-    return deadband > 0 or group == "on_change"
-
-
 def in_group(tag: Tag, group: Group) -> Tag:
     """The tag as it reports in this form of its group: the very same one where nothing differs.
 
@@ -159,7 +122,7 @@ def profile_of(section: Section, kinds: Mapping[str, Kind], digest: str) -> Prof
     if not isinstance(section.value, dict) or kind is None:
         return None
     _check_path(section)
-    groups = {name: _group(name, entry) for name, entry in section.inside("groups").entries()}
+    groups = {name: kind.group(entry, name, None) for name, entry in section.inside("groups").entries()}
     contents = kind.contents(section, groups)
     if not isinstance(keys, ProfileFile):
         return None
@@ -185,18 +148,6 @@ def _kind(section: Section, kinds: Mapping[str, Kind]) -> Kind | None:
         return kinds[written.value]
     written.error(f"unknown protocol {quoted(written.value)}{hint(written.value, list(kinds))}")
     return kinds.get(nearest(written.value, list(kinds)) or "")
-
-
-def _group(name: str, section: Section) -> Group | None:
-    keys = section.check(GroupKeys)
-    if keys is None:
-        return None
-    if keys.interval is None:
-        section.error_at_key(f"group '{name}' has no interval; write for example interval: 1s")
-        return None
-    group = merged(Group(name, keys.interval), keys)
-    check_phase(section, group)
-    return group
 
 
 def _check_path(section: Section) -> None:

@@ -6,17 +6,23 @@ from pathlib import Path
 from typing import Literal
 
 from edge_agent.core.model import Value
+from edge_agent.core.nodes import Node
 from edge_agent.core.registers import Field
 
 Report = Literal["always", "on_change"]
+Address = Field | Node
+"""Where a tag is found, as its protocol has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Tags that are read together. Durations in seconds.
+    """Tags that are read together, or subscribed to. Durations in seconds.
 
-    `phase_s` is None for the phase that follows from the names. `time_resolution_s` is how far the requests
-    of one scan may lie apart before each tag gets a time of its own.
+    `phase_s` is None for the phase that follows from the names. `time_resolution_s` is how far the values
+    of one scan may lie apart before each tag gets a time of its own. `timestamp` says whose time counts.
+    What is subscribed to is sampled by the server every `sampling_s`, queued up to `queue` samples a tag,
+    and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
+    keeps the subscription of a client that is away for `lifetime_s`. `register` has nodes registered first.
     """
 
     name: str
@@ -25,6 +31,13 @@ class Group:
     report: Report = "always"
     heartbeat_s: float = 300.0
     time_resolution_s: float = 0.1
+    mode: Literal["read", "subscribe"] = "read"
+    timestamp: Literal["source", "server", "agent"] = "agent"
+    sampling_s: float = 1.0
+    queue: int = 10
+    keepalive_s: float = 5.0
+    lifetime_s: float = 120.0
+    register: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Tag:
     name: str
     group: str
     type: str
-    address: Field
+    address: Address
     unit: str | None = None
     quantity: str | None = None
     kind: str | None = None
@@ -50,6 +63,20 @@ class Tag:
     flags: Mapping[int, str] = field(default_factory=dict)
     parts: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
+    @property
+    def modbus(self) -> Field:
+        """Where it stands in a Modbus device. TypeError for a tag of another protocol."""
+        if not isinstance(self.address, Field):
+            raise TypeError(f"{self.name} is no Modbus tag")
+        return self.address
+
+    @property
+    def opcua(self) -> Node:
+        """Which node of an OPC UA server it is. TypeError for a tag of another protocol."""
+        if not isinstance(self.address, Node):
+            raise TypeError(f"{self.name} is no OPC UA tag")
+        return self.address
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -58,6 +85,14 @@ class Limits:
     max_registers: int = 125
     max_bits: int = 2000
     max_gap: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLimits:
+    """What a server bears in one call, beside what it says itself: items of a subscription, nodes to read."""
+
+    items_per_call: int = 1000
+    nodes_per_read: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +106,24 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a server answers for a tag: a value and its status code (OPC UA Part 4, 7.39)."""
+
+    value: Value
+    status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GoldenTest:
-    """A dump of a device and what must come of it. `tables` gives register contents (bits as 0 and 1)."""
+    """A dump of a device and what must come of it.
+
+    `tables` gives register contents (bits as 0 and 1), `values` the answers of a server by tag.
+    """
 
     name: str
     tables: Mapping[str, Mapping[int, int]]
     expect: Mapping[str, Expected]
+    values: Mapping[str, Given] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +137,7 @@ class Profile:
     title: str
     groups: Mapping[str, Group]
     tags: tuple[Tag, ...]
-    limits: Limits
+    limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...] = ()
 
 
@@ -106,8 +153,32 @@ class ModbusConnection:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """User and password; never printed."""
+
+    user: str
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpcUaConnection:
+    """One OPC UA session; `endpoint` is an opc.tcp:// URL. Durations in seconds."""
+
+    name: str
+    endpoint: str
+    login: Login | None = None
+    timeout_s: float = 5.0
+
+
+Connection = ModbusConnection | OpcUaConnection
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """One thing behind a connection; `groups` and `tags` are what is left after the device's own settings."""
+    """One thing behind a connection; `groups` and `tags` are what is left after the device's own settings.
+
+    `unit` is its number behind a Modbus connection.
+    """
 
     name: str
     profile: Profile
@@ -125,14 +196,6 @@ class Tls:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """User and password of a broker; never printed."""
-
-    user: str
-    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +242,7 @@ class Gateway:
 
     id: str
     labels: Mapping[str, str]
-    connections: Mapping[str, ModbusConnection]
+    connections: Mapping[str, Connection]
     devices: Mapping[str, Device]
     destinations: Mapping[str, Destination]
     buffer: BufferSettings

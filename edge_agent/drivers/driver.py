@@ -27,7 +27,7 @@ class Driver(Protocol):
     What devices have in common is kept in the driver, so that an agent needs one for all of them.
     """
 
-    def connect(self, connection: settings.ModbusConnection) -> AbstractAsyncContextManager[Any]:
+    def connect(self, connection: settings.Connection) -> AbstractAsyncContextManager[Any]:
         """The wire of a connection for as long as the context lasts; never waits for the network."""
         ...
 

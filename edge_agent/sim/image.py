@@ -46,15 +46,15 @@ class Image:
     """
 
     def __init__(self, tags: Sequence[Tag]) -> None:
-        _refuse_shared(tag.address for tag in tags)
+        _refuse_shared(tag.modbus for tag in tags)
         self._sources: dict[Table, list[Source]] = {}
         for source in sources(tags):
-            self._sources.setdefault(source.tag.address.table, []).append(source)
+            self._sources.setdefault(source.tag.modbus.table, []).append(source)
         self._places = {
-            table: [place(source.tag.address)[0] for source in held] for table, held in self._sources.items()
+            table: [place(source.tag.modbus)[0] for source in held] for table, held in self._sources.items()
         }
         self._sizes = {
-            table: min(max(source.tag.address.end for source in held) + BEYOND, 65536)
+            table: min(max(source.tag.modbus.end for source in held) + BEYOND, 65536)
             for table, held in self._sources.items()
         }
 
@@ -67,7 +67,7 @@ class Image:
         )
 
     def _registers(self, table: Table, tick: int) -> bytes:
-        held = [encode(source.raw(tick), source.tag.address) for source in self._sources[table]]
+        held = [encode(source.raw(tick), source.tag.modbus) for source in self._sources[table]]
         data = _filler(self._sizes[table], {value for value in held if len(value) <= 2})
         for first, value in zip(self._places[table], held, strict=True):
             data[first : first + len(value)] = value
@@ -77,7 +77,7 @@ class Image:
         # Bits without a tag go 0 1 0 1: there is no bit that nobody could take for a value.
         bits = int("10" * (self._sizes[table] // 2 + 1), 2) & (1 << self._sizes[table]) - 1
         for source in self._sources[table]:
-            address = source.tag.address.address
+            address = source.tag.modbus.address
             bits = bits & ~(1 << address) | bool(source.raw(tick)) << address
         return bits
 

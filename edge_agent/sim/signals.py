@@ -80,7 +80,7 @@ def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
 
 
 def _columns(source: Source) -> Iterable[Signal]:
-    field = source.tag.address
+    field = source.tag.modbus
     if field.whole or not field.bits:
         single = field.type == "float32" and _unscaled(field)
         yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, single)
@@ -134,7 +134,7 @@ def single(value: float) -> float:
 
 def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
     """What a tag holds at a tick, and its steps."""
-    field = tag.address
+    field = tag.modbus
     if field.type == "bool":
         return lambda tick: bool(_chance(index, tick) & 1), 0
     if field.type == "string":
@@ -172,7 +172,7 @@ def _part_knows(part: Bit, word: int) -> bool:
 
 def _word(tag: Tag, index: int) -> Callable[[int], Raw]:
     """Bits that follow a sequence each; those without a name too, unless the tag counts flags."""
-    field = tag.address
+    field = tag.modbus
     mask = sum(1 << bit for bit in tag.flags) or (1 << BITS[field.type]) - 1
     for part in field.bits:
         mask |= (1 << part.width) - 1 << part.shift

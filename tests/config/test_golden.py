@@ -6,6 +6,7 @@ import pytest
 from edge_agent.config.golden import Failure, failures, run
 from edge_agent.config.settings import Expected, GoldenTest, Group, Limits, Profile, Tag
 from edge_agent.core.registers import Bit, Field
+from edge_agent.drivers.modbus.replay import decoded
 
 STATE = Tag(
     "state", "fast", "uint16", Field("state", "holding", 0, "uint16", enum=frozenset({1, 2})),
@@ -49,7 +50,7 @@ PROFILE = Profile(
 def test_an_expectation_that_holds_says_nothing(
     tables: dict[str, dict[int, int]], column: str, expected: Expected
 ) -> None:
-    assert run(_with(tables, column, expected)) == []
+    assert run(_with(tables, column, expected), decoded) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_an_expectation_that_holds_says_nothing(
         ({"holding": {0: 2}}, "state", Expected(2, text="stopped"), "expected the text stopped, got running"),
         ({"holding": {0: 7}}, "state", Expected(7), "expected good, got uncertain:not_in_enum (7)"),
         ({"holding": {1: 1}}, "alarms", Expected(text=("belt",)), "expected the text [belt], got [temp]"),
-        ({"holding": {1: 1}}, "state", Expected(0), "the dump has no register of it"),
+        ({"holding": {1: 1}}, "state", Expected(0), "the test gives nothing for it"),
         ({"input": {0: 1}}, "word.a", Expected(1), "expected 1, got true"),
         (
             {"input": {4: 0x7FC0}},
@@ -82,8 +83,8 @@ def test_an_expectation_that_does_not_hold_says_what_came(
 ) -> None:
     profile = _with(tables, column, expected)
 
-    assert run(profile) == [f"test 'shift start': {column}: {message}"]
-    assert failures(profile) == [Failure(0, column, message)]
+    assert run(profile, decoded) == [f"test 'shift start': {column}: {message}"]
+    assert failures(profile, decoded) == [Failure(0, column, message)]
 
 
 def _with(tables: dict[str, dict[int, int]], column: str, expected: Expected) -> Profile:

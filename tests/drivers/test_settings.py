@@ -88,14 +88,14 @@ def test_a_connection_is_refused_with(text: str, messages: list[str]) -> None:
 def test_an_address_is_counted_as_the_file_says(
     tmp_path: Path, style: str, address: str, table: str, expected: int
 ) -> None:
-    field = _tag(tmp_path, f"{{address: {address}}}", style).address
+    field = _tag(tmp_path, f"{{address: {address}}}", style).modbus
 
     assert (field.table, field.address) == (table, expected)
 
 
 def test_modicon_bits_come_from_their_first_digit(tmp_path: Path) -> None:
-    coil = _tag(tmp_path, '{address: "00001", type: bool}', "modicon").address
-    discrete = _tag(tmp_path, "{address: 10008, type: bool}", "modicon").address
+    coil = _tag(tmp_path, '{address: "00001", type: bool}', "modicon").modbus
+    discrete = _tag(tmp_path, "{address: 10008, type: bool}", "modicon").modbus
 
     assert (coil.table, coil.address) == ("coil", 0)
     assert (discrete.table, discrete.address) == ("discrete", 7)
@@ -188,7 +188,7 @@ def test_a_tag_becomes_a_field_with_what_is_written(tmp_path: Path) -> None:
         " unit: Cel, quantity: Temperature, deadband: 0.5, access: rw}",
     )
 
-    assert tag.address == Field(
+    assert tag.modbus == Field(
         "t",
         "holding",
         7,
@@ -248,8 +248,8 @@ def test_bits_become_parts(tmp_path: Path) -> None:
         '{address: 1, bits: {door: 0, lamp: {bits: [5, 4], enum: {0: "off", 1: green}}, ok: {bits: [9]}}}',
     )
 
-    assert tag.address.bits == (Bit("door", 0), Bit("lamp", 4, 2, frozenset({0, 1})), Bit("ok", 9))
-    assert tag.address.whole is False
+    assert tag.modbus.bits == (Bit("door", 0), Bit("lamp", 4, 2, frozenset({0, 1})), Bit("ok", 9))
+    assert tag.modbus.whole is False
     assert tag.parts == {"door": {}, "lamp": {0: "off", 1: "green"}, "ok": {}}
 
 
@@ -263,7 +263,7 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
 
     assert tag.enum == {0: "stopped", 2: "running"}
     assert tag.enum_else == "unknown"
-    assert tag.address.enum == frozenset({0, 2})
+    assert tag.modbus.enum == frozenset({0, 2})
 
 
 @pytest.mark.parametrize(

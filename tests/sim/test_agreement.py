@@ -47,7 +47,7 @@ def test_scaled_tags_are_read_as_they_are_played(tag: MakeTag, scale: Fraction, 
 def _faults(tags: Sequence[Tag]) -> Iterator[str]:
     """What the judge says against all values of many ticks, and qualities that are not good."""
     image, truth = Image(tags), Truth(tags)
-    blocks = plan(tag.address for tag in tags)
+    blocks = plan(tag.modbus for tag in tags)
     layouts = [compile_block(block) for block in blocks]
     functions = {table: function for function, table in FUNCTIONS.items()}
     assert {column.name for layout in layouts for column in layout.columns} == set(truth.columns)

@@ -41,7 +41,7 @@ MakeTag = Callable[..., Tag]
 def test_registers_of_each_type_and_order(
     tag: MakeTag, kind: str, order: str, raw: float, words: list[int]
 ) -> None:
-    assert registers(raw, tag("t", kind, 3, order=order).address) == words
+    assert registers(raw, tag("t", kind, 3, order=order).modbus) == words
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_registers_of_each_type_and_order(
     ],
 )
 def test_text_has_two_characters_a_register_and_is_padded(tag: MakeTag, order: str, words: list[int]) -> None:
-    field = tag("t", "string", 0, length=3, order=order, pad=(0x20, 0)).address
+    field = tag("t", "string", 0, length=3, order=order, pad=(0x20, 0)).modbus
 
     assert registers("SX-1", field) == words
 
@@ -63,7 +63,7 @@ def test_text_has_two_characters_a_register_and_is_padded(tag: MakeTag, order: s
 def test_the_two_swaps_undo_each_other(tag: MakeTag, kind: str, data: bytes) -> None:
     raw = _raw(kind, data)
     shown = {
-        order: encode(raw, tag("t", kind, 0, order=order).address)
+        order: encode(raw, tag("t", kind, 0, order=order).modbus)
         for order in ("ABCD", "CDAB", "BADC", "DCBA")
     }
 
@@ -77,16 +77,16 @@ def test_the_plain_order_is_network_order(tag: MakeTag, kind: str, data: bytes) 
     letter = {"int8": "b", "int16": "h", "int32": "i", "int64": "q", "float32": "f", "float64": "d"}
     raw = _raw(kind, data)
 
-    shown = encode(raw, tag("t", kind, 0).address)
+    shown = encode(raw, tag("t", kind, 0).modbus)
 
     code = letter.get(kind) or letter[kind[1:]].upper()
     assert struct.unpack(">" + code, shown) == (raw,)
 
 
 def test_two_values_of_8_bits_can_share_a_register(tag: MakeTag) -> None:
-    assert place(tag("low", "uint8", 5).address) == (11, 1)
-    assert place(tag("high", "uint8", 5, order="DCBA").address) == (10, 1)
-    assert place(tag("whole", "uint32", 5).address) == (10, 4)
+    assert place(tag("low", "uint8", 5).modbus) == (11, 1)
+    assert place(tag("high", "uint8", 5, order="DCBA").modbus) == (10, 1)
+    assert place(tag("whole", "uint32", 5).modbus) == (10, 4)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_two_values_of_8_bits_can_share_a_register(tag: MakeTag) -> None:
 def test_a_value_that_does_not_fit_is_refused(
     tag: MakeTag, kind: str, raw: float | str, error: type[Exception]
 ) -> None:
-    field = tag("t", kind, 0, length=2).address
+    field = tag("t", kind, 0, length=2).modbus
 
     with pytest.raises(error):
         encode(raw, field)

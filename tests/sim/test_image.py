@@ -37,7 +37,7 @@ def test_bits_are_packed_lowest_first(tag: MakeTag) -> None:
 
 def test_an_address_without_a_tag_shows_what_no_tag_holds(sixty: Sequence[Tag]) -> None:
     image = Image(sixty)
-    fields = [tag.address for tag in sixty if tag.address.table == "holding"]
+    fields = [tag.modbus for tag in sixty if tag.modbus.table == "holding"]
     places = [place(field) for field in fields if field.size == 1]
 
     for tick in range(0, 4096, 13):

@@ -245,7 +245,7 @@ def test_a_text_names_index_and_step_as_far_as_it_fits(tag: MakeTag) -> None:
 def test_scale_and_offset_are_exact(
     tag: MakeTag, kind: str, raw: float, scale: Fraction, offset: Fraction, value: float
 ) -> None:
-    result = scaled(raw, tag("t", kind, 0, scale=scale, offset=offset).address)
+    result = scaled(raw, tag("t", kind, 0, scale=scale, offset=offset).modbus)
 
     assert result == value
     assert type(result) is type(value)

@@ -3,11 +3,11 @@
 from contextlib import AbstractAsyncContextManager
 from itertools import chain
 
-from edge_agent.config.settings import Device, Limits, ModbusConnection
+from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, NodeLimits
 from edge_agent.core.codec import compile_block
-from edge_agent.core.plan import plan
 from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.device import ModbusDevice, Reading
+from edge_agent.drivers.modbus.requests import blocks_of, fields_of
 from edge_agent.drivers.modbus.wire import Wire, connect
 from edge_agent.ports import Clock
 
@@ -16,10 +16,12 @@ class ModbusDriver:
     """Plans and compiles a group once for all devices that read it alike; 500 meters of a type share it."""
 
     def __init__(self) -> None:
-        self._readings: dict[tuple[Limits, tuple[Field, ...]], Reading] = {}
+        self._readings: dict[tuple[Limits | NodeLimits, tuple[Field, ...]], Reading] = {}
 
-    def connect(self, connection: ModbusConnection) -> AbstractAsyncContextManager[Wire]:
+    def connect(self, connection: Connection) -> AbstractAsyncContextManager[Wire]:
         """The wire of a connection for as long as its devices are polled."""
+        if not isinstance(connection, ModbusConnection):
+            raise TypeError(f"{connection.name} is no Modbus connection")
         return connect(connection)
 
     def device(self, wire: Wire, device: Device, document: bytes, clock: Clock) -> ModbusDevice:
@@ -28,14 +30,14 @@ class ModbusDriver:
         return ModbusDevice(wire, device, readings, document, clock)
 
     def _reading(self, device: Device, group: str) -> Reading:
-        key = device.profile.limits, tuple(tag.address for tag in device.tags if tag.group == group)
+        key = device.profile.limits, fields_of(device.tags, group)
         if key not in self._readings:
             self._readings[key] = _compiled(*key)
         return self._readings[key]
 
 
-def _compiled(limits: Limits, fields: tuple[Field, ...]) -> Reading:
-    blocks = plan(fields, max_registers=limits.max_registers, max_bits=limits.max_bits, gap=limits.max_gap)
+def _compiled(limits: Limits | NodeLimits, fields: tuple[Field, ...]) -> Reading:
+    blocks = blocks_of(limits, fields)
     layouts = [compile_block(block) for block in blocks]
     columns = tuple(chain.from_iterable(layout.columns for layout in layouts))
     return Reading(tuple(zip(blocks, layouts, strict=True)), columns)

@@ -16,7 +16,7 @@ from edge_agent.drivers.modbus.tags import LAST_ADDRESS
 def golden_tests(section: Section, tags: Section, made: Sequence[Tag]) -> tuple[GoldenTest, ...]:
     """The tests of a profile; `tags` is its section of tags, `made` are those without mistakes."""
     columns = list(_columns(tags))
-    whole = {tag.name: tag.address.whole for tag in made}
+    whole = {tag.name: tag.modbus.whole for tag in made}
     found: list[GoldenTest] = []
     count = len(section.value) if isinstance(section.value, list) else 0
     for entry in (section.inside(index) for index in range(count)):

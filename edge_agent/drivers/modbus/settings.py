@@ -16,6 +16,7 @@ from edge_agent.drivers.modbus.keys import (
     ModbusProfile,
     TagKeys,
 )
+from edge_agent.drivers.modbus.replay import decoded
 from edge_agent.drivers.modbus.tags import Draft, make_tag
 
 PORT = 502
@@ -68,6 +69,7 @@ KIND = Kind(
     tag_model=TagKeys,
     connection=connection,
     contents=contents,
+    decoded=decoded,
 )
 
 
@@ -106,7 +108,7 @@ def _doubt_addressing(entries: Section, tags: Sequence[Tag]) -> None:
     """Warn of addresses that look as if counted from 40001, in a file that does not say how it counts."""
     digit = {"holding": 4, "input": 3}
     for tag in tags:
-        field = tag.address
+        field = tag.modbus
         if field.address // 10000 == digit.get(field.table) and field.address % 10000:
             message = (
                 f"{field.table} {field.address} looks like a printed address; write addressing: modicon, "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edge_agent.config.profile import on_change
+from edge_agent.config.groups import on_change
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import hint, quoted

@@ -28,7 +28,7 @@ async def test_devices_that_read_the_same_share_one_plan() -> None:
 
 async def test_devices_that_read_something_else_have_plans_of_their_own() -> None:
     modbus = ModbusDriver()
-    moved = tuple(replace(tag, address=replace(tag.address, address=7)) for tag in profile().tags[:1])
+    moved = tuple(replace(tag, address=replace(tag.modbus, address=7)) for tag in profile().tags[:1])
 
     devices = [
         device(modbus, profile()),

@@ -1,0 +1,49 @@
+"""What an OPC UA tag is: the node whose value it is, and what that means. Data only."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from edge_agent.core.registers import Bit
+
+BuiltIn = Literal[
+    "Boolean",
+    "SByte",
+    "Byte",
+    "Int16",
+    "UInt16",
+    "Int32",
+    "UInt32",
+    "Int64",
+    "UInt64",
+    "Float",
+    "Double",
+    "String",
+    "DateTime",
+    "Guid",
+    "ByteString",
+    "LocalizedText",
+]
+"""Types a value can have (OPC UA Part 6, 5.1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One tag in the address space of a server.
+
+    `namespace` is the URI, empty for namespace 0: indexes are a matter of each session. `id` is the
+    identifier with its kind, such as `s=GVL.x`, `i=2258`, `g=...` or `b=...`. `valid` bounds the value
+    (inclusive), `enum` are its known numbers. `deadband` (in the tag's unit) and `on_change` go to the
+    column.
+    """
+
+    name: str
+    namespace: str
+    id: str
+    type: BuiltIn
+    valid: tuple[float, float] | None = None
+    enum: frozenset[int] | None = None
+    deadband: float = 0.0
+    on_change: bool = False
+
+    bits: ClassVar[tuple[Bit, ...]] = ()
+    whole: ClassVar[bool] = True
