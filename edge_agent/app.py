@@ -16,8 +16,9 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import orjson
@@ -26,16 +27,19 @@ import structlog
 from edge_agent import __version__
 from edge_agent.buffer.buffer import Buffer
 from edge_agent.config.metadata import device_document
-from edge_agent.config.settings import Destination, Device, Gateway
+from edge_agent.config.settings import Destination, Device, Gateway, Group
 from edge_agent.core import topics
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.cadence import Cadence, phase
+from edge_agent.core.follow import Follower
 from edge_agent.core.metadata import short_name
+from edge_agent.core.model import Schema
 from edge_agent.core.report import Reporter
-from edge_agent.drivers.driver import PolledDevice, driver
+from edge_agent.drivers.driver import FollowedDevice, PolledDevice, driver
 from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
+from edge_agent.flow.subscriber import Following, follow
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.mqtt.link import MqttLink
 from edge_agent.ops import control
@@ -136,37 +140,69 @@ class App:
                 wires[name] = await stack.enter_async_context(protocol.connect(connection))
                 for device in users:
                     poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
-                    run = self._polls(device, poller, buffer)
+                    run = self._groups(device, poller, buffer)
                     group.create_task(
                         supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
                     )
 
-    def _polls(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
-        pollings = []
-        for name, group in device.groups.items():
-            if not poller.schemas[name].columns:
-                continue
-            schema = poller.schemas[name]
-            reporter = Reporter(schema, heartbeat_ns=round(group.heartbeat_s * 1e9))
-            intake = Intake(schema, reporter, buffer.append, buffer.lose)
-            self._intakes[device.name, name] = intake
-            at = (
-                phase(group.interval_s, self._gateway.id, device.name, name)
-                if group.phase_s is None
-                else group.phase_s
-            )
-            pollings.append((poller, schema, group.interval_s, at, intake))
+    def _groups(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
+        """What runs for a device: one task per group that has anything to say."""
+        groups = [(group, poller.schemas[name]) for name, group in device.groups.items()]
+        works = [
+            self._following(group, schema, poller, buffer)
+            if group.mode == "subscribe" and isinstance(poller, FollowedDevice)
+            else self._polling(group, schema, poller, buffer)
+            for group, schema in groups
+            if schema.columns
+        ]
 
         async def run() -> None:
             async with asyncio.TaskGroup() as tasks:
-                for reader, schema, interval_s, at, intake in pollings:
-                    intake.renew()
-                    cadence = Cadence(interval_s, at)
-                    health = self._health[device.name]
-                    polling = Polling(reader, schema, cadence, intake, health, time.time_ns, buffer.life)
-                    tasks.create_task(poll(polling), name=f"poll {device.name}/{schema.group}")
+                for work in works:
+                    tasks.create_task(work(), name=f"device {device.name}")
 
         return run
+
+    def _polling(
+        self, group: Group, schema: Schema, poller: PolledDevice, buffer: Buffer
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        reporter = Reporter(schema, heartbeat_ns=round(group.heartbeat_s * 1e9))
+        intake = self._intakes[schema.stream] = Intake(schema, reporter, buffer.append, buffer.lose)
+        at = (
+            phase(group.interval_s, self._gateway.id, *schema.stream)
+            if group.phase_s is None
+            else group.phase_s
+        )
+
+        def work() -> Coroutine[Any, Any, None]:
+            intake.renew()
+            cadence = Cadence(group.interval_s, at)
+            health = self._health[schema.device]
+            return poll(Polling(poller, schema, cadence, intake, health, time.time_ns, buffer.life))
+
+        return work
+
+    def _following(
+        self, group: Group, schema: Schema, device: FollowedDevice, buffer: Buffer
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        follower = Follower(
+            schema,
+            heartbeat_ns=round(group.heartbeat_s * 1e9),
+            resolution_ns=round(group.time_resolution_s * 1e9),
+        )
+        intake = self._intakes[schema.stream] = Intake(schema, follower, buffer.append, buffer.lose)
+        following = Following(
+            device.subscriber(group.name),
+            schema,
+            follower,
+            intake,
+            self._health[schema.device],
+            time.time_ns,
+            buffer.life,
+            partial(buffer.mark, schema.stream),
+            buffer.marks.get(schema.stream),
+        )
+        return partial(follow, following)
 
     # What the cloud and the operator are told
 

@@ -1,13 +1,14 @@
 """The seams between the parts: Protocols of one to three methods, each implemented by a sibling."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
+from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
 from edge_agent.core.record import Record
 from edge_agent.core.window import Position
@@ -22,6 +23,36 @@ class Poller(Protocol):
         A request that fails alone leaves None and its quality in its columns. Raises DeviceError when nothing
         of the device answered. Never retries, never sleeps but for the pacing of its protocol.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a server told of a group: scans in their order, or none, which is a sign of life.
+
+    `mark` is where the server's notifications stand behind these scans; whoever takes them in says `stored`.
+    `loss` is the reason of a gap before them: samples that the server dropped or that could not be had again.
+    `complete` says that the scan holds the present value of every tag, read just now.
+    """
+
+    scans: Sequence[Scan] = ()
+    mark: Mark | None = None
+    loss: str = ""
+    complete: bool = False
+
+
+class Subscriber(Protocol):
+    """One group of a device whose server tells the news."""
+
+    def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
+        """The news for as long as the session lasts; `mark` is the last one stored, where to go on from.
+
+        Raises DeviceError when there is no session, when it ends, or when the server keeps silent.
+        """
+        ...
+
+    def stored(self, mark: Mark) -> None:
+        """What came up to this mark is durable, or named as lost: the server may forget it."""
         ...
 
 

@@ -9,7 +9,7 @@ numbers and becomes a gap, and a new segment is tried every `retry_s`.
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +18,13 @@ from typing import TypeVar
 
 import structlog
 
-from edge_agent.buffer.log import Entry, SegmentLog
+from edge_agent.buffer.log import Entry, Marked, SegmentLog
 from edge_agent.buffer.recovery import recover
 from edge_agent.config.settings import BufferSettings
 from edge_agent.core import record
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap, merged
+from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
 from edge_agent.core.window import Position
 from edge_agent.errors import NotStored, StorageError
@@ -51,7 +52,7 @@ class Stats:
 
 
 class Buffer:
-    """The log of one agent. Use `Buffer.open`."""
+    """The log of one agent. Use `Buffer.open`. `marks` are those of the streams as the log was found."""
 
     def __init__(
         self, settings: BufferSettings, files: SegmentLog, thread: ThreadPoolExecutor, machine: str
@@ -62,7 +63,8 @@ class Buffer:
         self._machine = machine
         self._loop = asyncio.get_running_loop()
         self._next = {name: stream.next for name, stream in files.state.streams.items()}
-        self._entries: list[Entry] = []
+        self.marks: Mapping[tuple[str, str], Mark] = dict(files.state.marks)
+        self._entries: list[Entry | Marked] = []
         self._size = 0
         self._gaps: list[Gap] = []
         self._acks: dict[str, tuple[Cursor, list[int]]] = {}
@@ -146,6 +148,12 @@ class Buffer:
         self._entries.append(entry)
         self._size += len(payload)
         self._schedule(0.0 if self._size >= self._settings.commit_bytes else self._settings.commit_s)
+        return self._group
+
+    def mark(self, stream: tuple[str, str], mark: Mark) -> Awaitable[None]:
+        """Store that all notifications up to a mark have been appended; resolves and raises as `append`."""
+        self._entries.append(Marked(stream, mark))
+        self._schedule(self._settings.commit_s)
         return self._group
 
     def lose(self, gap: Gap) -> None:
@@ -259,7 +267,7 @@ class Buffer:
         return acks
 
     def _settle(
-        self, group: "asyncio.Future[None]", entries: Sequence[Entry], failed: NotStored | None
+        self, group: "asyncio.Future[None]", entries: Sequence[Entry | Marked], failed: NotStored | None
     ) -> None:
         if failed is None:
             if self._failing:
@@ -271,7 +279,8 @@ class Buffer:
             log.error("disk cannot be written: what is read now is lost and named", why=str(failed))
         self._failing = True
         for entry in entries:
-            self._name_unstored(entry)
+            if isinstance(entry, Entry):
+                self._name_unstored(entry)
         group.set_exception(failed)
         group.exception()  # whoever dropped the awaitable is told by the gap
 
@@ -285,7 +294,7 @@ class Buffer:
         self._unstored[gap.stream] = both or gap
 
     def _write(
-        self, entries: list[Entry], gaps: list[Gap], acks: dict[str, tuple[Cursor, list[int]]]
+        self, entries: list[Entry | Marked], gaps: list[Gap], acks: dict[str, tuple[Cursor, list[int]]]
     ) -> None:
         """In the thread: one group commit.
 

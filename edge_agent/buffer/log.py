@@ -18,6 +18,7 @@ from edge_agent.core import frame
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.frame import HEADER_SIZE, Kind, SegmentHead
 from edge_agent.core.gap import Gap, merged
+from edge_agent.core.mark import Mark
 from edge_agent.core.model import Schema
 from edge_agent.core.record import Record
 from edge_agent.core.retain import victims
@@ -38,6 +39,14 @@ class Entry:
     n: int
     time_ns: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The scans of a stream before this one come from notifications up to a mark."""
+
+    stream: tuple[str, str]
+    mark: Mark
 
 
 class SegmentLog:
@@ -94,10 +103,14 @@ class SegmentLog:
         """A group of scans begins: `stored` counts those of it that are durable, whatever fails."""
         self._taken = self.stored = 0
 
-    def write(self, entries: Iterable[Entry]) -> None:
+    def write(self, entries: Iterable[Entry | Marked]) -> None:
         """Append scans and make them durable. Raises OSError; then only the first `stored` of them are."""
         for entry in entries:
-            self._append_data(entry)
+            if isinstance(entry, Entry):
+                self._append_data(entry)
+            else:
+                self.state.marks[entry.stream] = entry.mark
+                self._append(Kind.MARK, state.pack_mark(entry.stream, entry.mark))
             self._taken += 1
         self.sync()
 

@@ -7,7 +7,7 @@ gap.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def recover(folder: Path, machine: str, new_life: Callable[[], str], now_ns: int
         gap = Gap(state.life, None, None, "restart:clean", None, None, last.time_ns, now_ns)
         return Recovered(state, segments, spares, generation, gap, unreadable)
     gap = Gap(state.life, None, None, "restart:unclean", None, None, seen_ns, now_ns)
-    fresh = LogState(new_life(), state.life, {}, state.cursors, state.gaps, state.next_gap)
+    fresh = replace(state, life=new_life(), previous_life=state.life, streams={})
     return Recovered(fresh, segments, spares, generation, gap, unreadable)
 
 
@@ -110,9 +110,7 @@ def _replay(segments: list[Segment]) -> tuple[LogState, Frame | None, int | None
         if at > start:
             frames = _frames(segments[at])
         if segments[at].head.life != state.life:
-            state = LogState(
-                segments[at].head.life, state.life, {}, state.cursors, state.gaps, state.next_gap
-            )
+            state = replace(state, life=segments[at].head.life, previous_life=state.life, streams={})
         for each in frames:
             state = _enter(state, each)
             last = each
@@ -142,6 +140,8 @@ def _enter(state: LogState, each: Frame) -> LogState:
         states.enter_cursor(state, each.payload)
     elif each.kind is Kind.GAP:
         states.enter_gap(state, each.payload)
+    elif each.kind is Kind.MARK:
+        states.enter_mark(state, each.payload)
     elif each.kind is Kind.SCHEMA:
         schema = states.unpack_schema(each.payload)
         state.stream(schema.device, schema.group).id = each.stream

@@ -1,11 +1,13 @@
 """What the log knows besides its records, and the JSON in which frames carry it.
 
 HEAD    {"streams": [[id, device, group, next], ...], "cursors": {destination: cursor},
-         "gaps": {destination: [[id, gap fields...], ...]}, "prev": life | null, "gap": next gap id}
+         "gaps": {destination: [[id, gap fields...], ...]}, "prev": life | null, "gap": next gap id,
+         "marks": [mark, ...]}
 CURSOR  {"to": destination, "at": [generation, offset], "over": [[[g, o], [g, o]], ...], "gone": [id, ...]}
 GAP     {"to": destination, "id": gap id, "gap": [fields...]}
 SCHEMA  zlib of {"d": device, "g": group, "columns": [[name, store], ...], "document": metadata}
 CLOSE   {"machine": hash}
+MARK    mark: [device, group, server, subscription, sequence, items]
 """
 
 import zlib
@@ -16,6 +18,7 @@ import orjson
 
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap, merged
+from edge_agent.core.mark import Mark
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Column, Schema
 
@@ -38,6 +41,7 @@ class LogState:
     cursors: dict[str, Cursor] = field(default_factory=dict)
     gaps: dict[str, dict[int, Gap]] = field(default_factory=dict)
     next_gap: int = 1
+    marks: dict[tuple[str, str], Mark] = field(default_factory=dict)
 
     def stream(self, device: str, group: str) -> StreamState:
         """The state of a stream; a stream not known yet begins with number 1."""
@@ -83,6 +87,7 @@ def pack_head(state: LogState) -> bytes:
             },
             "prev": state.previous_life,
             "gap": state.next_gap,
+            "marks": [_mark(stream, mark) for stream, mark in state.marks.items()],
         }
     )
 
@@ -100,6 +105,7 @@ def unpack_head(life: str, payload: bytes) -> LogState:
         },
         {to: {row[0]: Gap(*row[1:]) for row in rows} for to, rows in doc["gaps"].items()},
         doc["gap"],
+        {(device, group): Mark(*fields) for device, group, *fields in doc["marks"]},
     )
 
 
@@ -134,6 +140,17 @@ def enter_gap(state: LogState, payload: bytes) -> None:
     gap = state.gaps.setdefault(doc["to"], {})[doc["id"]] = Gap(*doc["gap"])
     state.use_numbers(gap)
     state.next_gap = max(state.next_gap, doc["id"] + 1)
+
+
+def pack_mark(stream: tuple[str, str], mark: Mark) -> bytes:
+    """The payload of a MARK frame."""
+    return orjson.dumps(_mark(stream, mark))
+
+
+def enter_mark(state: LogState, payload: bytes) -> None:
+    """Bring a MARK frame into the state."""
+    device, group, *fields = orjson.loads(payload)
+    state.marks[device, group] = Mark(*fields)
 
 
 def pack_schema(schema: Schema) -> bytes:
@@ -182,6 +199,10 @@ class Catalogue:
         """The schema of a SCHEMA frame: the very one that was packed, where it was packed here."""
         known = self._packed.get(stream)
         return known[0] if known is not None and known[1] == payload else unpack_schema(payload)
+
+
+def _mark(stream: tuple[str, str], mark: Mark) -> list[object]:
+    return [*stream, mark.server, mark.subscription, mark.sequence, mark.items]
 
 
 def _position(pair: list[int]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from edge_agent.config.settings import Device, Gateway, Tag
 from edge_agent.core.metadata import canonical
 
-WIDE = frozenset({"int64", "uint64"})
+WIDE = frozenset({"int64", "uint64", "Int64", "UInt64"})
 
 
 def device_document(gateway: Gateway, device: Device) -> bytes:

@@ -18,7 +18,7 @@ from fractions import Fraction
 from itertools import chain
 from struct import Struct
 
-from edge_agent.core.floats import shortest
+from edge_agent.core.floats import shortest, within
 from edge_agent.core.model import GOOD, Column, Store, Value, bad, uncertain
 from edge_agent.core.plan import Block
 from edge_agent.core.registers import BIT_TABLES, Field, Order, Type
@@ -214,17 +214,11 @@ def _number(item: Field) -> Convert:
             return None, TOO_WIDE
         if enum is not None and value not in enum:
             return value, NOT_IN_ENUM
-        if valid is not None and not _within(value, valid, single=single):
+        if valid is not None and not within(value, valid, single=single):
             return value, OUT_OF_RANGE
         return value, GOOD
 
     return convert
-
-
-def _within(value: float, valid: tuple[float, float], *, single: bool) -> bool:
-    low, high = valid
-    # The float32 nearest to a bound may lie just outside of it as a double; people mean the decimal.
-    return low <= value <= high or (single and low <= shortest([value])[0] <= high)
 
 
 def _part(item: Field, shift: int, width: int, enum: frozenset[int] | None) -> Convert:

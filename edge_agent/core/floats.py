@@ -37,6 +37,13 @@ def shortest(values: Sequence[float], parse: Parse = json.loads) -> list[float]:
     return near
 
 
+def within(value: float, valid: tuple[float, float], *, single: bool) -> bool:
+    """Whether a value lies within bounds, which belong to it; `single` for a float32."""
+    low, high = valid
+    # The float32 nearest to a bound may lie just outside of it as a double; people mean the decimal.
+    return low <= value <= high or (single and low <= shortest([value])[0] <= high)
+
+
 @lru_cache(maxsize=1024)
 def _forms(count: int, digits: int) -> tuple[str, Struct]:
     return "[" + ",".join([f"%.{digits}g"] * count) + "]", Struct(f"<{count}f")

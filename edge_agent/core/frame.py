@@ -44,6 +44,7 @@ class Kind(IntEnum):
     GAP = 5  # a named loss
     CLOSE = 6  # the log was ended in order
     CLOCK = 7  # reserved: the clock was set
+    MARK = 8  # the notifications of a server up to here are stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """What an OPC UA tag is: the node whose value it is, and what that means. Data only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from edge_agent.core.model import Store
 from edge_agent.core.registers import Bit
 
 BuiltIn = Literal[
@@ -24,6 +26,33 @@ BuiltIn = Literal[
     "LocalizedText",
 ]
 """Types a value can have (OPC UA Part 6, 5.1.2)."""
+
+INTEGERS: Mapping[BuiltIn, tuple[int, int]] = {
+    "SByte": (-128, 127),
+    "Byte": (0, 255),
+    "Int16": (-32768, 32767),
+    "UInt16": (0, 65535),
+    "Int32": (-(2**31), 2**31 - 1),
+    "UInt32": (0, 2**32 - 1),
+    "Int64": (-(2**63), 2**63 - 1),
+    "UInt64": (0, 2**64 - 1),
+}
+"""Whole numbers, with their smallest and largest value."""
+
+STORES: Mapping[BuiltIn, Store] = {
+    "Boolean": "?",
+    "SByte": "b",
+    "Byte": "B",
+    "Int16": "h",
+    "UInt16": "H",
+    "Int32": "i",
+    "UInt32": "I",
+    "Int64": "q",
+    "UInt64": "Q",
+    "Float": "f",
+    "Double": "d",
+}
+"""How values are kept; what is not here is kept as text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 Layout, little endian (the schema gives names and kinds, the frame header the time):
 
-    flags       u8      1 full, 2 index, 4 quality, 8 offsets, 16 lag
+    flags       u8      1 full, 2 index, 4 quality, 8 offsets, 16 lag, 32 wide offsets
     lag         i64     ns, agent time minus the scan's time; when flag 16
     index       u16 count, then u16 per carried column; when flag 2, else all columns are carried
     quality     u8 count, that many texts (u8 length, UTF-8), then u8 per carried column: 0 good, k the k-th
-    text offsets     i32     per carried column, in us from the scan's time; when flag 8
+                text
+    offsets     i32     per carried column, in us from the scan's time; when flag 8
+                i64     with flag 32: what changed hours ago lies further off than i32 can say
     numbers     every carried column that is not text, packed by its kind; 0 where there is no value
     texts       every carried text column: u16 length, UTF-8
 """
@@ -31,7 +33,8 @@ class Record:
     end: Position
 
 
-FULL, INDEX, QUALITY, OFFSETS, LAG = 1, 2, 4, 8, 16
+FULL, INDEX, QUALITY, OFFSETS, LAG, WIDE = 1, 2, 4, 8, 16, 32
+NARROW_US = 2**31 - 1
 LONGEST_TEXT = 65535
 """Bytes of one text value; longer ones are cut at a character."""
 
@@ -75,8 +78,9 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
     if flags & QUALITY:
         quality, at = _unpack_quality(payload, at, len(columns))
     if flags & OFFSETS:
-        offsets = tuple(us / 1000 for us in _longs(len(columns)).unpack_from(payload, at))
-        at += 4 * len(columns)
+        longs = _longs(len(columns), wide=bool(flags & WIDE))
+        offsets = tuple(us / 1000 for us in longs.unpack_from(payload, at))
+        at += longs.size
     packer, text = _packer(schema.stores if index is None else "".join(column.store for column in columns))
     values: tuple[Value, ...] = packer.unpack_from(payload, at)
     if text:
@@ -103,8 +107,10 @@ def _pack_beside(scan: Scan) -> bytearray:
         out[0] |= QUALITY
         out += _pack_quality(scan.quality)
     if scan.offsets_ms is not None:
-        out[0] |= OFFSETS
-        out += _longs(len(scan.values)).pack(*(round(offset * 1000) for offset in scan.offsets_ms))
+        us = [round(offset * 1000) for offset in scan.offsets_ms]
+        wide = max(map(abs, us), default=0) > NARROW_US
+        out[0] |= OFFSETS | (WIDE if wide else 0)
+        out += _longs(len(us), wide=wide).pack(*us)
     return out
 
 
@@ -124,8 +130,8 @@ def _shorts(count: int) -> Struct:
 
 
 @lru_cache(maxsize=1024)
-def _longs(count: int) -> Struct:
-    return Struct(f"<{count}i")
+def _longs(count: int, *, wide: bool) -> Struct:
+    return Struct(f"<{count}{'q' if wide else 'i'}")
 
 
 def _pack_quality(quality: tuple[str, ...]) -> bytes:

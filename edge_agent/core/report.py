@@ -6,6 +6,7 @@ changed. A full scan carries all, every heartbeat and whenever the receiver cann
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_agent.core.model import GOOD, Scan, Schema, Value
 
@@ -32,16 +33,10 @@ class Reporter:
     def report(self, scan: Scan) -> Scan | None:
         """What of a scan of all columns is to be recorded; None when there is nothing to say."""
         quality = scan.quality or self._all_good
-        if (
-            self._full_at_ns is None
-            or scan.time_ns - self._full_at_ns >= self._heartbeat_ns
-            or self._stepped(scan)
-        ):
-            self._full_at_ns = scan.time_ns
+        if due(self._full_at_ns, scan.time_ns + scan.lag_ns, self._heartbeat_ns):
+            self._full_at_ns = scan.time_ns + scan.lag_ns
             self._values, self._quality = list(scan.values), quality
-            return Scan(
-                self._schema, scan.time_ns, scan.values, scan.quality, None, scan.offsets_ms, full=True
-            )
+            return replace(scan, full=True)
         if self._always and scan.quality is None and self._quality == self._all_good:
             return scan
         index = tuple(i for i, worth in enumerate(self._worth(scan.values, quality)) if worth)
@@ -52,21 +47,26 @@ class Reporter:
         self._quality = quality
         return _columns(scan, quality, index)
 
-    def _stepped(self, scan: Scan) -> bool:
-        """Has the clock gone back? Then no age is known, and a full scan is the safe answer."""
-        return self._full_at_ns is not None and scan.time_ns < self._full_at_ns
-
     def _worth(self, values: tuple[Value, ...], quality: Sequence[str]) -> list[bool]:
         return [
             now != before
-            or (not now.startswith("bad:") and (not column.on_change or _moved(column.deadband, old, new)))
+            or (not now.startswith("bad:") and (not column.on_change or moved(column.deadband, old, new)))
             for column, new, old, now, before in zip(
                 self._schema.columns, values, self._values, quality, self._quality, strict=True
             )
         ]
 
 
-def _moved(deadband: float, old: Value, new: Value) -> bool:
+def due(full_at_ns: int | None, now_ns: int, heartbeat_ns: int) -> bool:
+    """Whether a full scan is due, the last one being that of `full_at_ns`.
+
+    When the clock has gone back no age is known, and a full scan is the safe answer.
+    """
+    return full_at_ns is None or not 0 <= now_ns - full_at_ns < heartbeat_ns
+
+
+def moved(deadband: float, old: Value, new: Value) -> bool:
+    """Whether a value differs from the last reported one by more than its deadband (0: at all)."""
     if deadband and isinstance(old, int | float) and isinstance(new, int | float):
         return abs(new - old) > deadband
     return new != old

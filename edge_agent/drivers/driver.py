@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from edge_agent.config import settings
 from edge_agent.core.model import Schema
-from edge_agent.ports import Clock, Poller
+from edge_agent.ports import Clock, Poller, Subscriber
 
-_BUILT_IN: Mapping[str, str] = {"modbus": "edge_agent.drivers.modbus.driver:ModbusDriver"}
+_BUILT_IN: Mapping[str, str] = {
+    "modbus": "edge_agent.drivers.modbus.driver:ModbusDriver",
+    "opcua": "edge_agent.drivers.opcua.driver:OpcUaDriver",
+}
 
 
 class PolledDevice(Poller, Protocol):
@@ -18,6 +21,15 @@ class PolledDevice(Poller, Protocol):
     @property
     def schemas(self) -> Mapping[str, Schema]:
         """The schema of each group's scans."""
+        ...
+
+
+@runtime_checkable
+class FollowedDevice(PolledDevice, Protocol):
+    """A device whose groups can be subscribed to as well."""
+
+    def subscriber(self, group: str) -> Subscriber:
+        """The news of a group."""
         ...
 
 

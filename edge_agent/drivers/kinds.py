@@ -5,7 +5,10 @@ from importlib import import_module
 
 from edge_agent.config.kinds import Kind
 
-_BUILT_IN: Mapping[str, str] = {"modbus": "edge_agent.drivers.modbus.settings:KIND"}
+_BUILT_IN: Mapping[str, str] = {
+    "modbus": "edge_agent.drivers.modbus.settings:KIND",
+    "opcua": "edge_agent.drivers.opcua.settings:KIND",
+}
 
 
 def kinds() -> Mapping[str, Kind]:

@@ -1,16 +1,33 @@
 """How a device is doing: one event per change of state, and the document that tells the cloud."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
 
+from edge_agent.core.model import Scan, Schema, bad
+from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
 State = Literal["starting", "ok", "failing", "down"]
 """ok: every request was answered; failing: some were not; down: none was."""
 
 log = structlog.get_logger("device")
+
+
+FAILED = ("bad:exception", "bad:timeout", "bad:short", "bad:Bad")
+"""Qualities that a device gives what it was asked for; others say something of the process."""
+
+
+def trouble(qualities: Sequence[str]) -> str:
+    """The first of some qualities that says the device did not give what it was asked for; else empty."""
+    return next((quality for quality in qualities if quality.startswith(FAILED)), "")
+
+
+def unanswered(schema: Schema, error: DeviceError, now_ns: int) -> Scan:
+    """The scan that says so when a device did not answer."""
+    count = len(schema.columns)
+    return Scan(schema, now_ns, (None,) * count, (bad(error.reason),) * count)
 
 
 class Health:

@@ -1,10 +1,24 @@
 """Readings of one stream -> the buffer: a function call per scan, no queue."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from edge_agent.core.gap import Gap
 from edge_agent.core.model import Scan, Schema
-from edge_agent.core.report import Reporter
+from edge_agent.errors import NotStored
+
+
+class Reports(Protocol):
+    """What of the scans of one stream is worth a record."""
+
+    def report(self, scan: Scan) -> Scan | None:
+        """What of a scan is to be recorded; None when there is nothing to say."""
+        ...
+
+    def renew(self) -> None:
+        """Make the next scan a full one."""
+        ...
 
 
 class Intake:
@@ -13,7 +27,7 @@ class Intake:
     def __init__(
         self,
         schema: Schema,
-        reporter: Reporter,
+        reporter: Reports,
         append: Callable[[Scan], Awaitable[None]],
         lose: Callable[[Gap], None],
     ) -> None:
@@ -25,7 +39,7 @@ class Intake:
         self.unchanged = 0
 
     def take(self, scan: Scan, *, came_back: bool = False) -> Awaitable[None] | None:
-        """Store what is worth reporting of a scan of all columns; the awaitable resolves when it is durable.
+        """Store what is worth reporting of a scan; the awaitable resolves when it is durable.
 
         `came_back` asks for a full scan: the device was away. None: there was nothing to report.
         """
@@ -36,10 +50,27 @@ class Intake:
         if worth is None:
             self.unchanged += 1
             return None
-        return self._append(worth)
+        return self.store(worth)
+
+    def store(self, scan: Scan) -> Awaitable[None]:
+        """Store a scan as it is; the next one is full when this one could not be stored."""
+        stored = self._append(scan)
+        if isinstance(stored, asyncio.Future):
+            stored.add_done_callback(self._settled)
+        return stored
+
+    def _settled(self, stored: "asyncio.Future[None]") -> None:
+        # After a gap at the head of its stream the receiver knows nothing.
+        if not stored.cancelled() and isinstance(stored.exception(), NotStored):
+            self._reporter.renew()
 
     def renew(self) -> None:
-        """What was stored last may be lost: the next scan is a full one."""
+        """The receiver cannot know what it missed: the next scan is a full one."""
+        self._reporter.renew()
+
+    def lost(self, life: str, reason: str, start_ns: int | None, end_ns: int) -> None:
+        """What the device had to say between two times never came, or in part."""
+        self._lose(Gap(life, *self._schema.stream, reason, None, None, start_ns, end_ns))
         self._reporter.renew()
 
     def overrun(self, life: str, start_ns: int, end_ns: int, scans: int) -> None:

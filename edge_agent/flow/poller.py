@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from edge_agent.core.cadence import Cadence
-from edge_agent.core.model import Scan, Schema, bad
-from edge_agent.errors import DeviceError, NotStored
-from edge_agent.flow.health import Health
+from edge_agent.core.model import Scan, Schema
+from edge_agent.errors import DeviceError
+from edge_agent.flow.health import Health, trouble, unanswered
 from edge_agent.flow.intake import Intake
 from edge_agent.ports import Clock, Poller
 
@@ -46,25 +46,10 @@ async def _read(polling: Polling) -> tuple[Scan, bool]:
         scan = await polling.poller.read(schema.group)
     except DeviceError as error:
         came_back = polling.health.note(schema.group, "down", str(error))
-        count = len(schema.columns)
-        scan = Scan(schema, polling.clock(), (None,) * count, (bad(error.reason),) * count)
-        _take(polling.intake, scan, came_back=came_back)
+        scan = unanswered(schema, error, polling.clock())
+        polling.intake.take(scan, came_back=came_back)
         return scan, False
-    worst = next(
-        (q for q in scan.quality or () if q.startswith(("bad:exception", "bad:timeout", "bad:short"))), ""
-    )
+    worst = trouble(scan.quality or ())
     came_back = polling.health.note(schema.group, "failing" if worst else "ok", worst)
-    _take(polling.intake, scan, came_back=came_back)
+    polling.intake.take(scan, came_back=came_back)
     return scan, True
-
-
-def _take(intake: Intake, scan: Scan, *, came_back: bool) -> None:
-    stored = intake.take(scan, came_back=came_back)
-    if isinstance(stored, asyncio.Future):
-        stored.add_done_callback(lambda future: _renew(intake, future))
-
-
-def _renew(intake: Intake, stored: "asyncio.Future[None]") -> None:
-    """After a gap at the head of its stream the receiver knows nothing: the next scan is a full one."""
-    if not stored.cancelled() and isinstance(stored.exception(), NotStored):
-        intake.renew()

@@ -30,7 +30,8 @@ def set_up(level: Literal["debug", "info", "warning", "error"], *, json: bool | 
     root = logging.getLogger()
     root.handlers = [_Forward()]
     root.setLevel(logging.WARNING)
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+    for library in ("pymodbus", "asyncua"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
 
 
 class _Forward(logging.Handler):

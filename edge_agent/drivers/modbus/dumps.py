@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
+from edge_agent.config.expect import expected
 from edge_agent.config.section import Section
-from edge_agent.config.settings import Expected, GoldenTest, Tag
-from edge_agent.config.syntax import hint, quoted
-from edge_agent.core.model import Value
+from edge_agent.config.settings import GoldenTest, Tag
+from edge_agent.config.syntax import quoted
 from edge_agent.core.registers import BIT_TABLES, Table
-from edge_agent.drivers.modbus.keys import ExpectKeys, TestKeys
+from edge_agent.drivers.modbus.keys import TestKeys
 from edge_agent.drivers.modbus.tags import LAST_ADDRESS
 
 
@@ -26,7 +25,7 @@ def golden_tests(section: Section, tags: Section, made: Sequence[Tag]) -> tuple[
         tables: dict[str, Mapping[int, int]] = {
             table: _table(entry.inside("registers", table), table) for table in keys.registers
         }
-        expect = {name: _expected(entry.inside("expect", name), name, columns, whole) for name in keys.expect}
+        expect = {name: expected(entry.inside("expect", name), name, columns, whole) for name in keys.expect}
         found.append(GoldenTest(keys.name, tables, {name: each for name, each in expect.items() if each}))
     return tuple(found)
 
@@ -82,52 +81,3 @@ def _bits(written: object) -> list[int]:
             f'{quoted(written)} is not a row of bits; write "0b0101", the first address on the right'
         )
     return [int(digit) for digit in reversed(written[2:])]
-
-
-# --- expectations ---------------------------------------------------------------------------------
-
-
-def _expected(section: Section, name: str, columns: list[str], whole: Mapping[str, bool]) -> Expected | None:
-    if name not in columns:
-        section.error_at_key(f"unknown tag {quoted(name)}{hint(name, columns)}")
-        return None
-    if not whole.get(name, True):
-        section.error_at_key(f"'{name}' sends its bits only; expect '{name}.<bit>'")
-        return None
-    value = section.value
-    if not isinstance(value, dict):
-        return Expected(_scalar(section))
-    keys = section.check(ExpectKeys)
-    if keys is None:
-        return None
-    expected = Expected(
-        _scalar(section.inside("value")), keys.quality, keys.reason, _text(section.inside("text"))
-    )
-    told = section.inside("value").present or section.inside("text").present
-    if keys.quality == "good" and not told:
-        section.error_at_key("a good value is expected, but not which; write value:")
-    if keys.quality == "bad" and section.inside("value").present:
-        section.error("what is bad has no value; leave it out", "value")
-    return expected
-
-
-def _scalar(section: Section) -> Value:
-    value = section.value
-    if isinstance(value, dict | list):
-        section.error("one value is expected here: a number, a text, true or false")
-        return None
-    if isinstance(value, float):
-        return float(value)
-    if value is None and section.present:
-        section.error("there is no value; write one, or {quality: bad}")
-    return cast("Value", value)
-
-
-def _text(section: Section) -> str | tuple[str, ...] | None:
-    value = section.value
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    if value is None or isinstance(value, str):
-        return value
-    section.error("a text is expected here, or a list of texts for flags")
-    return None

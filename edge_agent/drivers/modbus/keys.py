@@ -90,12 +90,3 @@ class TestKeys(Keys):
     name: Text
     registers: dict[Table, dict[int, object]]
     expect: Annotated[dict[str, object], Key(min_length=1)]
-
-
-class ExpectKeys(Keys):
-    """What must come of one tag, in full."""
-
-    value: object = None
-    quality: Literal["good", "uncertain", "bad"] = "good"
-    reason: Text | None = None
-    text: object = None

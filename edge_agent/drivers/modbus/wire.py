@@ -6,18 +6,11 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
-
 from edge_agent.config.settings import ModbusConnection
-from edge_agent.core.backoff import Backoff
 from edge_agent.core.plan import Block
+from edge_agent.drivers.gate import Gate
 from edge_agent.drivers.modbus.client import ModbusSocket
 from edge_agent.errors import DeviceError
-
-LONGEST_WAIT_S = 30.0
-"""Between two attempts to connect: a PLC that is switched on again is read half a minute later at most."""
-
-log = structlog.get_logger("modbus")
 
 
 class Wire:
@@ -30,9 +23,7 @@ class Wire:
         self._connection = connection
         self._socket = ModbusSocket(connection)
         self._lock = asyncio.Lock()
-        self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S)
-        self._retry_at = 0.0
-        self._down = ""
+        self._gate = Gate(connection.name, uniform)
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
         """The data of a block, and when the request went out and its answer came in (loop time, s).
@@ -42,7 +33,7 @@ class Wire:
         loop = asyncio.get_running_loop()
         async with self._lock:
             if not self._socket.connected:
-                await self._open(loop)
+                await self._open()
             sent = loop.time()
             data = await self._socket.read(unit, block)
             return data, sent, loop.time()
@@ -51,24 +42,18 @@ class Wire:
         """Close the socket."""
         self._socket.close()
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _open(self) -> None:
         # A connection that had answered is opened again at once, as often as the device ends it. One that was
         # taken and never answered is no better than none: the next attempt has to wait.
         held_s = math.inf if self._socket.proven else 0.0
-        if not held_s and loop.time() < self._retry_at:
-            raise DeviceError("disconnected", self._down or "closed by the device without an answer")
+        if not held_s:
+            self._gate.check()
         try:
             await self._socket.connect()
         except DeviceError as error:
-            self._retry_at = loop.time() + self._backoff.after(held_s)
-            if not self._down:
-                log.warning("connection down", connection=self._connection.name, why=error.detail)
-            self._down = error.detail
+            self._gate.failed(error, held_s)
             raise
-        self._retry_at = loop.time() + self._backoff.after(held_s)
-        if self._down:
-            log.info("connection up", connection=self._connection.name)
-        self._down = ""
+        self._gate.opened(held_s)
 
 
 @asynccontextmanager

@@ -1,0 +1,49 @@
+"""When a connection may be opened again, and the one event that tells of its loss and its return."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from edge_agent.core.backoff import Backoff
+from edge_agent.errors import DeviceError
+
+LONGEST_WAIT_S = 30.0
+"""Between two attempts to connect: a PLC that is switched on again is read half a minute later at most."""
+
+log = structlog.get_logger("connection")
+
+
+class Gate:
+    """Stands before the attempts to open one connection.
+
+    `uniform(a, b)` gives a random number in [a, b].
+    """
+
+    def __init__(self, connection: str, uniform: Callable[[float, float], float]) -> None:
+        self._connection = connection
+        self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S)
+        self._retry_at = 0.0
+        self._down = ""
+
+    def check(self) -> None:
+        """Raises DeviceError `disconnected` while the next attempt has to wait."""
+        if asyncio.get_running_loop().time() < self._retry_at:
+            raise DeviceError("disconnected", self._down or "closed by the device without an answer")
+
+    def failed(self, error: DeviceError, held_s: float) -> None:
+        """An attempt failed, after a connection that had held so many seconds."""
+        self._wait(held_s)
+        if not self._down:
+            log.warning("connection down", connection=self._connection, why=error.detail or error.reason)
+        self._down = error.detail or error.reason
+
+    def opened(self, held_s: float) -> None:
+        """An attempt succeeded, after a connection that had held so many seconds."""
+        self._wait(held_s)
+        if self._down:
+            log.info("connection up", connection=self._connection)
+        self._down = ""
+
+    def _wait(self, held_s: float) -> None:
+        self._retry_at = asyncio.get_running_loop().time() + self._backoff.after(held_s)

@@ -1,0 +1,1 @@
+"""OPC UA: the variables of PLCs, machines and controllers that are servers."""

@@ -1,0 +1,106 @@
+"""Answers of a server -> scans: which sample goes to which scan, and what time each of them has."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from asyncua import ua
+
+from edge_agent.config.settings import Group, Tag
+from edge_agent.core.model import Column, Scan, Schema, Value
+from edge_agent.core.nodes import STORES, Node
+from edge_agent.drivers.opcua.values import OVERFLOW, reader
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Sample = tuple[int, Value, str, int]
+"""Column, value, quality, time in ns UTC."""
+
+
+def column(node: Node) -> Column:
+    """The column of a tag."""
+    return Column(node.name, STORES.get(node.type, "s"), node.deadband, node.on_change)
+
+
+class Columns:
+    """How the answers for the tags of one group become scans."""
+
+    def __init__(self, schema: Schema, tags: Sequence[Tag], group: Group) -> None:
+        self._schema = schema
+        self._readers = [reader(tag.opcua) for tag in tags]
+        self._time = _time_of(group.timestamp)
+        self._is_agent = group.timestamp == "agent"
+        self._resolution_ns = round(group.time_resolution_s * 1e9)
+
+    def whole(self, answers: Sequence[ua.DataValue | str], now_ns: int) -> Scan:
+        """One scan of all columns, read at `now_ns`. A text instead of an answer is the quality of none."""
+        samples = [
+            (i, None, answer, now_ns) if isinstance(answer, str) else self._sample(i, answer, now_ns)
+            for i, answer in enumerate(answers)
+        ]
+        return self._scan(samples, now_ns)
+
+    def refused(self, qualities: Sequence[tuple[int, str]], now_ns: int) -> Scan:
+        """A scan of columns that have no value, by their index ascending, with the quality of each."""
+        return self._scan([(i, None, quality, now_ns) for i, quality in qualities], now_ns)
+
+    def news(self, items: Iterable[tuple[int, ua.DataValue]], now_ns: int) -> list[Scan]:
+        """Samples of one notification: the j-th of each column goes to the j-th scan."""
+        rows: list[dict[int, Sample]] = []
+        count: dict[int, int] = {}
+        for i, answer in items:
+            if not 0 <= i < len(self._readers):
+                continue  # a handle that was never given out
+            at = count.get(i, 0)
+            count[i] = at + 1
+            if at == len(rows):
+                rows.append({})
+            rows[at][i] = self._sample(i, answer, now_ns)
+        return [self._scan([row[i] for i in sorted(row)], now_ns) for row in rows]
+
+    def _sample(self, i: int, answer: ua.DataValue, now_ns: int) -> Sample:
+        value, quality = self._readers[i](answer)
+        stamp = self._time(answer)
+        return i, value, quality, now_ns if stamp is None else _ns(stamp)
+
+    def _scan(self, samples: Sequence[Sample], now_ns: int) -> Scan:
+        columns, values, quality, times = zip(*samples, strict=True)
+        newest = max(times)
+        wide = newest - min(times) > self._resolution_ns
+        return Scan(
+            self._schema,
+            newest,
+            values,
+            quality if any(quality) else None,
+            None if len(columns) == len(self._readers) else columns,
+            tuple((time - newest) / 1e6 for time in times) if wide else None,
+            lag_ns=0 if self._is_agent else now_ns - newest,
+        )
+
+
+def overflowed(answer: ua.DataValue) -> bool:
+    """Whether the server dropped samples of this item before this one."""
+    status = answer.StatusCode
+    return status is not None and status.value & OVERFLOW == OVERFLOW
+
+
+def timestamps(group: Group) -> ua.TimestampsToReturn:
+    """Which times a server is asked for."""
+    return {
+        "source": ua.TimestampsToReturn.Source,
+        "server": ua.TimestampsToReturn.Server,
+        "agent": ua.TimestampsToReturn.Neither,
+    }[group.timestamp]
+
+
+def _time_of(which: Literal["source", "server", "agent"]) -> Callable[[ua.DataValue], datetime | None]:
+    if which == "source":
+        return lambda answer: answer.SourceTimestamp
+    if which == "server":
+        return lambda answer: answer.ServerTimestamp
+    return lambda _: None
+
+
+def _ns(time: datetime) -> int:
+    """UTC in ns, to the microsecond as the library has it."""
+    past = time - EPOCH
+    return ((past.days * 86400 + past.seconds) * 1_000_000 + past.microseconds) * 1000

@@ -1,0 +1,92 @@
+"""OPC UA as the agent uses it: a session per connection, groups that are read or subscribed to."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from asyncua import ua
+
+from edge_agent.config.settings import Connection, Device, NodeLimits, OpcUaConnection, Tag
+from edge_agent.core.metadata import short_name
+from edge_agent.core.model import Scan, Schema
+from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.resolve import resolved
+from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.subscription import GroupSubscription, read
+from edge_agent.drivers.opcua.wire import SessionWire, connect
+from edge_agent.errors import DeviceError
+from edge_agent.ports import Clock
+
+
+class OpcUaDriver:
+    """Makes wires and devices."""
+
+    def connect(self, connection: Connection) -> AbstractAsyncContextManager[SessionWire]:
+        """The wire of a connection for as long as its devices are in use."""
+        if not isinstance(connection, OpcUaConnection):
+            raise TypeError(f"{connection.name} is no OPC UA connection")
+        return connect(connection)
+
+    def device(self, wire: SessionWire, device: Device, document: bytes, clock: Clock) -> "OpcUaDevice":
+        """One device behind a wire."""
+        return OpcUaDevice(wire, device, document, clock)
+
+
+class OpcUaDevice:
+    """The groups of one device. `schemas` says what their scans look like."""
+
+    def __init__(self, wire: SessionWire, device: Device, document: bytes, clock: Clock) -> None:
+        self._wire = wire
+        self._device = device
+        self._clock = clock
+        self._tags: dict[str, Sequence[Tag]] = {
+            name: tuple(tag for tag in device.tags if tag.group == name) for name in device.groups
+        }
+        m = short_name(document)
+        self.schemas: Mapping[str, Schema] = {
+            name: Schema(device.name, name, tuple(column(tag.opcua) for tag in tags), document, m)
+            for name, tags in self._tags.items()
+        }
+        self._columns = {
+            name: Columns(self.schemas[name], tags, device.groups[name]) for name, tags in self._tags.items()
+        }
+        self._nodes: dict[str, tuple[Session, Sequence[ua.NodeId | None]]] = {}
+
+    async def read(self, group: str) -> Scan:
+        """Read every node of a group. Raises DeviceError when the server does not answer."""
+        session = await self._wire.session()
+        nodes = await self._resolved(session, group)
+        limits = self._device.profile.limits
+        return await read(
+            session,
+            nodes,
+            self._columns[group],
+            self._device.groups[group],
+            limits if isinstance(limits, NodeLimits) else NodeLimits(),
+            self._clock,
+        )
+
+    def subscriber(self, group: str) -> GroupSubscription:
+        """The news of a group."""
+        settings = self._device.groups[group]
+        return GroupSubscription(
+            self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
+        )
+
+    async def _resolved(self, session: Session, group: str) -> Sequence[ua.NodeId | None]:
+        """The nodes of a group in this session; found once, and again while some are not there."""
+        known = self._nodes.get(group)
+        if known is not None and known[0] is session:
+            return known[1]
+        nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags[group]]
+        if None in nodes:
+            await session.look_around()
+            nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags[group]]
+        if not any(nodes):
+            raise DeviceError("BadNodeIdUnknown", "the server has none of the namespaces")
+        if self._device.groups[group].register:
+            wanted = [node for node in nodes if node is not None]
+            registered = iter(await session.register(wanted))
+            nodes = [None if node is None else next(registered) for node in nodes]
+        if None not in nodes:
+            self._nodes[group] = (session, nodes)
+        return nodes

@@ -1,0 +1,34 @@
+"""Nodes of a profile -> node ids of one session: namespaces are known by URI, their indexes may change."""
+
+import base64
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from asyncua import ua
+
+from edge_agent.core.nodes import Node
+
+
+def resolved(node: Node, namespaces: Sequence[str]) -> ua.NodeId | None:
+    """The node id in a server with these namespaces; None when it does not have this one."""
+    if not node.namespace:
+        return node_id(_identifier(node.id), 0)
+    try:
+        return node_id(_identifier(node.id), namespaces.index(node.namespace))
+    except ValueError:
+        return None
+
+
+def node_id(identifier: Any, namespace: Any) -> ua.NodeId:  # noqa: ANN401 - the library has types of its own for both
+    """A node id; its kind follows from the type of the identifier."""
+    return ua.NodeId(identifier, namespace)
+
+
+def _identifier(text: str) -> int | str | uuid.UUID | bytes:
+    kind, _, rest = text.partition("=")
+    if kind == "i":
+        return int(rest)
+    if kind == "g":
+        return uuid.UUID(rest)
+    return base64.b64decode(rest) if kind == "b" else rest

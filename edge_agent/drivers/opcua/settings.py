@@ -1,0 +1,218 @@
+"""How OPC UA is configured: what becomes of its part of the files."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from typing import TypeVar, cast
+
+from edge_agent.config.expect import expected
+from edge_agent.config.groups import check_phase, merged
+from edge_agent.config.kinds import Contents, Kind
+from edge_agent.config.section import Keys, Section
+from edge_agent.config.settings import (
+    Given,
+    GoldenTest,
+    Group,
+    Login,
+    NodeLimits,
+    OpcUaConnection,
+    Profile,
+    Tag,
+)
+from edge_agent.config.syntax import hint, host_port, quoted
+from edge_agent.core.model import Value
+from edge_agent.drivers.opcua.keys import (
+    ConnectionKeys,
+    DefaultKeys,
+    GivenKeys,
+    LimitKeys,
+    OpcUaGroupKeys,
+    OpcUaProfile,
+    TagKeys,
+    TestKeys,
+)
+from edge_agent.drivers.opcua.tags import Draft, make_tag
+
+PORT = 4840
+"""The port registered for OPC UA."""
+QUEUES = 2
+"""Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
+LEAST_QUEUE = 10
+
+K = TypeVar("K", bound=Keys)
+
+
+def connection(name: str, section: Section) -> OpcUaConnection | None:
+    """One session."""
+    keys = section.check(ConnectionKeys)
+    if keys is None:
+        return None
+    if not _is_secure_enough(section.inside("security")):
+        return None
+    try:
+        endpoint = _endpoint(keys.endpoint)
+    except ValueError as error:
+        section.error(str(error), "endpoint")
+        return None
+    login = None if keys.user is None else Login(keys.user.name, keys.user.password.reveal())
+    return OpcUaConnection(name, endpoint, login, keys.timeout)
+
+
+def _endpoint(text: str) -> str:
+    """The URL with its port. Raises ValueError, in words."""
+    match = re.fullmatch(r"opc\.tcp://([^/@?#]+)(/[^?#]*)?", text)
+    if match is None:
+        raise ValueError(f"{quoted(text)} is not an endpoint; write for example opc.tcp://10.3.7.12:{PORT}")
+    host, port = host_port(match[1], PORT)
+    return f"opc.tcp://{f'[{host}]' if ':' in host else host}:{port}{match[2] or ''}"
+
+
+def _is_secure_enough(section: Section) -> bool:
+    """Note a security that is not there yet, and doubt one that is none."""
+    if section.value == {"policy": "None", "mode": "none"}:
+        section.warning("nothing is signed or encrypted: anyone on the way can read and change it")
+        return True
+    section.error("signing and encryption are not supported yet; write security: {policy: None, mode: none}")
+    return False
+
+
+def group(section: Section, name: str, before: Group | None) -> Group | None:
+    """The group of a section, put over that of the profile where a device changes it; None with mistakes."""
+    keys = section.check(OpcUaGroupKeys)
+    if keys is None:
+        return None
+    mode = keys.mode or (before.mode if before else "subscribe")
+    if not _fits_mode(section, keys, mode, before):
+        return None
+    interval_s = (keys.interval if mode == "read" else keys.publishing) or 1.0
+    base = before or Group(name, interval_s, time_resolution_s=0.001, timestamp="source")
+    made = merged(base, keys)
+    if keys.publishing is not None:
+        made = replace(made, interval_s=keys.publishing)
+    sampling_s = (base.sampling_s if before else made.interval_s) if keys.sampling is None else keys.sampling
+    made = replace(
+        made,
+        mode=mode,
+        timestamp=keys.timestamp or base.timestamp,
+        sampling_s=sampling_s,
+        queue=keys.queue or (base.queue if before else _queue(made.interval_s, sampling_s)),
+        keepalive_s=base.keepalive_s if keys.keepalive is None else keys.keepalive,
+        lifetime_s=base.lifetime_s if keys.lifetime is None else keys.lifetime,
+        register=base.register if keys.register_ is None else keys.register_,
+    )
+    check_phase(section, made)
+    _check_times(section, made)
+    return made
+
+
+def _queue(publishing_s: float, sampling_s: float) -> int:
+    """Samples that come together within the publishing intervals a queue has to hold."""
+    return max(LEAST_QUEUE, math.ceil(publishing_s / sampling_s) * QUEUES) if sampling_s else LEAST_QUEUE
+
+
+_OF_READ = ("interval", "phase", "register")
+_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime")
+
+
+def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group | None) -> bool:
+    """Whether no key stands there that this mode has no use for, and the one it needs does."""
+    others, needed = (_OF_SUBSCRIBE, "interval") if mode == "read" else (_OF_READ, "publishing")
+    fits = True
+    for key in others:
+        if section.inside(key).present:
+            other = "subscribe" if mode == "read" else "read"
+            section.error_at_key(f"'{key}' is for mode: {other}; this group is mode: {mode}", key)
+            fits = False
+    given = keys.interval if mode == "read" else keys.publishing
+    if fits and given is None and (before is None or before.mode != mode):
+        section.error_at_key(f"a group with mode: {mode} needs {needed}; write for example {needed}: 1s")
+        return False
+    return fits
+
+
+def _check_times(section: Section, made: Group) -> None:
+    if made.mode == "subscribe" and made.lifetime_s < 3 * made.keepalive_s:
+        # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
+        message = f"the lifetime is at least three keep-alives of {made.keepalive_s:g} s"
+        at = "lifetime" if section.inside("lifetime").present else "keepalive"
+        section.error_at_key(message, at)
+
+
+def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
+    """Tags, limits and golden tests of an OPC UA profile."""
+    limits = _checked(section.inside("limits"), LimitKeys()) or LimitKeys()
+    defaults = _checked(section.inside("defaults"), DefaultKeys())
+    namespaces = section.inside("namespaces").value
+    entries = section.inside("tags")
+    written = [(name, entry, entry.check(TagKeys)) for name, entry in entries.entries()]
+    tags: list[Tag] = []
+    if defaults is not None:
+        if defaults.group is not None and defaults.group not in groups:
+            message = f"unknown group {quoted(defaults.group)}{hint(defaults.group, list(groups))}"
+            section.error(message, "defaults", "group")
+        aliases = namespaces if isinstance(namespaces, dict) else {}
+        drafts = [Draft(name, entry, keys, defaults, aliases) for name, entry, keys in written if keys]
+        tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+    return Contents(
+        tags=tuple(tags),
+        limits=NodeLimits(limits.items_per_call, limits.nodes_per_read),
+        tests=_golden_tests(section.inside("tests"), [name for name, _ in entries.entries()]),
+    )
+
+
+def _checked(section: Section, default: K) -> K | None:
+    return default if section.value is None else section.check(type(default))
+
+
+def _golden_tests(section: Section, names: Sequence[str]) -> tuple[GoldenTest, ...]:
+    found: list[GoldenTest] = []
+    count = len(section.value) if isinstance(section.value, list) else 0
+    for entry in (section.inside(index) for index in range(count)):
+        keys = entry.check(TestKeys)
+        if keys is None:
+            continue
+        given = {name: _given(entry.inside("values", name), name, names) for name in keys.values}
+        expect = {name: expected(entry.inside("expect", name), name, names, {}) for name in keys.expect}
+        values = {name: each for name, each in given.items() if each}
+        found.append(GoldenTest(keys.name, {}, {name: each for name, each in expect.items() if each}, values))
+    return tuple(found)
+
+
+def _given(section: Section, name: str, names: Sequence[str]) -> Given | None:
+    if name not in names:
+        section.error_at_key(f"unknown tag {quoted(name)}{hint(name, list(names))}")
+        return None
+    if not isinstance(section.value, dict):
+        return Given(_value(section))
+    keys = section.check(GivenKeys)
+    return None if keys is None else Given(_value(section.inside("value")), keys.status)
+
+
+def _value(section: Section) -> Value:
+    value = section.value
+    if isinstance(value, dict | list):
+        section.error("one value is expected here: a number, a text, true or false")
+        return None
+    return float(value) if isinstance(value, float) else cast("Value", value)
+
+
+def _decoded(profile: Profile, test: GoldenTest) -> Mapping[str, tuple[Value, str]]:
+    # The names of status codes come with the library, which is loaded for a profile with tests only.
+    values = import_module("edge_agent.drivers.opcua.values")
+    tags = {tag.name: tag.opcua for tag in profile.tags}
+    return {name: values.judged(tags[name], given.value, given.status) for name, given in test.values.items()}
+
+
+KIND = Kind(
+    name="opcua",
+    connection_model=ConnectionKeys,
+    profile_model=OpcUaProfile,
+    tag_model=TagKeys,
+    connection=connection,
+    contents=contents,
+    decoded=_decoded,
+    group_model=OpcUaGroupKeys,
+    group=group,
+)

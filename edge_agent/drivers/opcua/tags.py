@@ -1,0 +1,164 @@
+"""One OPC UA tag as it is written -> which node it is and what it means; contradictions are all named."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge_agent.config.groups import on_change
+from edge_agent.config.section import Section
+from edge_agent.config.settings import Group, Tag
+from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.units import unit_fault
+from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
+from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
+
+_NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|(?P<alias>[A-Za-z0-9._-]+):)?(?P<id>[isgb]=.+)")
+_INDEXED = re.compile(r"ns=([0-9]+);(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A tag with everything that its file says about it; `namespaces` are the aliases of the file."""
+
+    name: str
+    section: Section
+    keys: TagKeys
+    defaults: DefaultKeys
+    namespaces: Mapping[str, str]
+
+
+def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
+    """The tag, or None when something about it is wrong; every mistake is noted."""
+    keys, defaults, section = draft.keys, draft.defaults, draft.section
+    before = len(section.document.problems)
+    spot = _spot(draft)
+    type_ = keys.type or defaults.type
+    if type_ is None:
+        section.error_at_key(f"'{draft.name}' has no type; write type: in it or in defaults")
+    group = _group(draft, groups)
+    if spot is None or type_ is None:
+        return None
+    for check in (_check_enum, _check_numbers, _check_deadband):
+        check(draft, type_)
+    if keys.unit is not None and (fault := unit_fault(keys.unit)):
+        section.error(fault, "unit")
+    if len(section.document.problems) > before:
+        return None
+    report, deadband = keys.report or defaults.report, keys.deadband or 0.0
+    node = Node(
+        name=draft.name,
+        namespace=spot[0],
+        id=spot[1],
+        type=type_,
+        valid=(keys.valid[0], keys.valid[1]) if keys.valid else None,
+        enum=frozenset(keys.enum) if keys.enum else None,
+        deadband=deadband,
+        on_change=on_change(report, deadband, group.report if group else "always"),
+    )
+    return Tag(
+        name=draft.name,
+        group=keys.group or defaults.group or "",
+        type=type_,
+        address=node,
+        unit=keys.unit,
+        quantity=keys.quantity,
+        kind=keys.kind or defaults.kind,
+        access=keys.access or defaults.access or "r",
+        deadband=deadband,
+        report=report,
+        enum=keys.enum or {},
+        enum_else=keys.enum_else,
+    )
+
+
+def _spot(draft: Draft) -> tuple[str, str] | None:
+    """The URI of the namespace (empty for namespace 0) and the identifier."""
+    text, section = draft.keys.node, draft.section
+    indexed = _INDEXED.fullmatch(text)
+    if indexed and indexed[1] != "0":
+        section.error(
+            f"{quoted(text)}: the index of a namespace changes with the server; name its URI under "
+            f'`namespaces: {{plc: "..."}}` and write plc:{indexed[2]}',
+            "node",
+        )
+        return None
+    match = _NODE.fullmatch(indexed[2] if indexed else text)
+    if match is None or not _is_identifier(match["id"]):
+        section.error(f"{quoted(text)} is not a node; write for example plc:s=GVL.x or i=2258", "node")
+        return None
+    alias = match["alias"]
+    if alias is not None and alias not in draft.namespaces:
+        known = list(draft.namespaces)
+        advice = hint(alias, known) if known else "; write its URI under `namespaces`"
+        section.error(f"unknown namespace {quoted(alias)}{advice}", "node")
+        return None
+    uri = match["uri"] or (str(draft.namespaces[alias]) if alias is not None else "")
+    return ("" if uri == "http://opcfoundation.org/UA/" else uri), match["id"]
+
+
+def _is_identifier(text: str) -> bool:
+    kind, _, rest = text.partition("=")
+    if kind == "i":
+        return rest.isdecimal() and int(rest) < 1 << 32
+    if kind == "g":
+        return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", rest) is not None
+    if kind == "b":
+        return re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", rest) is not None and len(rest) % 4 == 0
+    return True
+
+
+def _group(draft: Draft, groups: Mapping[str, Group | None]) -> Group | None:
+    name = draft.keys.group or draft.defaults.group
+    if name is None:
+        draft.section.error_at_key(f"'{draft.name}' has no group; write group: in it or in defaults")
+        return None
+    if name not in groups:
+        if draft.keys.group is not None:
+            draft.section.error(f"unknown group {quoted(name)}{hint(name, list(groups))}", "group")
+        return None
+    return groups[name]
+
+
+def _check_enum(draft: Draft, type_: BuiltIn) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.enum_else is not None and keys.enum is None:
+        section.error_at_key(
+            "'enum_else' is the text for numbers that are not in 'enum'; there is none", "enum_else"
+        )
+    if keys.enum is None:
+        return
+    if type_ not in INTEGERS:
+        section.error_at_key(f"'enum' names whole numbers; this is {type_}", "enum")
+        return
+    low, high = INTEGERS[type_]
+    for number in keys.enum:
+        if not low <= number <= high:
+            section.error_at_key(
+                f"{number} is outside of {type_}, which goes from {low} to {high}", "enum", number
+            )
+
+
+def _check_numbers(draft: Draft, type_: BuiltIn) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.valid is None:
+        return
+    if type_ not in INTEGERS and type_ not in ("Float", "Double"):
+        section.error_at_key(f"'valid' is for numbers; this is {type_}", "valid")
+    elif keys.valid[0] > keys.valid[1]:
+        low, high = keys.valid
+        section.error(f"the lower bound {low:g} is above the upper bound {high:g}", "valid")
+
+
+def _check_deadband(draft: Draft, type_: BuiltIn) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.deadband is None:
+        return
+    if (type_ not in INTEGERS and type_ not in ("Float", "Double")) or keys.enum:
+        what = "a number with texts" if keys.enum else type_
+        section.error_at_key(f"a deadband is for measured numbers; this is {what}", "deadband")
+    elif keys.deadband < 0:
+        section.error("a deadband is not negative", "deadband")
+    if (keys.report or draft.defaults.report) == "always":
+        section.error_at_key(
+            "a deadband reports on change; leave out report: always, or the deadband", "deadband"
+        )

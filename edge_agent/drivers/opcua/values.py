@@ -1,0 +1,137 @@
+"""What a server answers for a node -> value and quality.
+
+A value counts only when its type can say what the tag's type says: a Double for a Float would lose digits, a
+text for a number is another variable. A bad status drops the value (it may be the last one, or 0).
+"""
+
+import base64
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from asyncua import ua
+from asyncua.ua import VariantType
+
+from edge_agent.core.floats import within
+from edge_agent.core.model import GOOD, Value, bad, uncertain
+from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
+
+UNCERTAIN, BAD = 1, 2
+"""Severities: the two highest bits of a status code (OPC UA Part 4, 7.39.1)."""
+OVERFLOW = 0x480
+"""Bits of a status code: the queue of this item overflowed in the server (OPC UA Part 4, 7.39.1)."""
+
+BAD_NAN = bad("nan")
+OUT_OF_RANGE = uncertain("out_of_range")
+NOT_IN_ENUM = uncertain("not_in_enum")
+
+_WHOLE = frozenset(
+    {
+        VariantType.SByte,
+        VariantType.Byte,
+        VariantType.Int16,
+        VariantType.UInt16,
+        VariantType.Int32,
+        VariantType.UInt32,
+        VariantType.Int64,
+        VariantType.UInt64,
+    }
+)
+_TYPES: Mapping[BuiltIn, frozenset[VariantType]] = {
+    **dict.fromkeys(INTEGERS, _WHOLE),
+    "Boolean": frozenset({VariantType.Boolean}),
+    "Float": frozenset({VariantType.Float}),
+    "Double": frozenset({VariantType.Float, VariantType.Double}),
+    "String": frozenset({VariantType.String}),
+    "DateTime": frozenset({VariantType.DateTime}),
+    "Guid": frozenset({VariantType.Guid}),
+    "ByteString": frozenset({VariantType.ByteString}),
+    "LocalizedText": frozenset({VariantType.LocalizedText}),
+}
+
+
+def reader(node: Node) -> Callable[[ua.DataValue], tuple[Value, str]]:
+    """The function that makes value and quality of an answer for a tag."""
+    types, shown = _TYPES[node.type], _SHOWN.get(node.type)
+    plain = node.valid is None and node.enum is None and node.type not in ("Float", "Double")
+    bounds = INTEGERS.get(node.type)
+
+    def read(answer: ua.DataValue) -> tuple[Value, str]:
+        status = answer.StatusCode
+        code = 0 if status is None else status.value
+        variant = answer.Value
+        if code >> 30 >= BAD:
+            return None, bad(name(code))
+        if variant is None or variant.VariantType not in types or variant.is_array:
+            return None, bad(f"wrong_answer:{_kind(variant)}")
+        value: Any = variant.Value if shown is None else shown(variant.Value)
+        if value is None:
+            return None, bad("wrong_answer:Null")
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            return None, bad("out_of_range")
+        if code == 0 and plain:
+            return value, GOOD
+        return _judged(node, value, code)
+
+    return read
+
+
+def judged(node: Node, value: Value, status: int) -> tuple[Value, str]:
+    """Value and quality of a tag for a value of the right type and a status code."""
+    if status >> 30 >= BAD:
+        return None, bad(name(status))
+    if value is None:
+        return None, bad("wrong_answer:Null")
+    return _judged(node, value, status)
+
+
+def _judged(node: Node, value: Value, code: int) -> tuple[Value, str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, BAD_NAN
+    if code >> 30 == UNCERTAIN:
+        return value, uncertain(name(code))
+    if node.enum is not None and value not in node.enum:
+        return value, NOT_IN_ENUM
+    single, valid = node.type == "Float", node.valid
+    if valid is not None and isinstance(value, int | float) and not within(value, valid, single=single):
+        return value, OUT_OF_RANGE
+    return value, GOOD
+
+
+@lru_cache(maxsize=1024)
+def name(code: int) -> str:
+    """The symbolic name of a status code, without its info bits; the number where it has none."""
+    known = ua.status_codes.code_to_name_doc.get(code & 0xFFFF0000)
+    return known[0] if known else f"0x{code & 0xFFFF0000:08X}"
+
+
+def _kind(variant: ua.Variant | None) -> str:
+    if variant is None or variant.VariantType in (None, VariantType.Null):
+        return "Null"
+    return f"{variant.VariantType.name}{'[]' if variant.is_array else ''}"
+
+
+def _time(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    utc = value if value.tzinfo is None else value.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _bytes(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _localized(value: Any) -> str | None:  # noqa: ANN401 - the library's LocalizedText
+    text: str | None = None if value is None else value.Text
+    return text
+
+
+_SHOWN: Mapping[BuiltIn, Callable[[Any], Value]] = {
+    "DateTime": _time,
+    "Guid": lambda value: None if value is None else str(value),
+    "ByteString": _bytes,
+    "LocalizedText": _localized,
+}

@@ -1,0 +1,61 @@
+"""One connection to a server, shared by the devices behind it: one session, opened again when it is lost."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from edge_agent.config.settings import OpcUaConnection
+from edge_agent.drivers.gate import Gate
+from edge_agent.drivers.opcua.session import Session, opened
+from edge_agent.errors import DeviceError
+
+
+class SessionWire:
+    """The session of a connection. `uniform(a, b)` gives a random number in [a, b]."""
+
+    def __init__(self, connection: OpcUaConnection, *, uniform: Callable[[float, float], float]) -> None:
+        self._connection = connection
+        self._gate = Gate(connection.name, uniform)
+        self._lock = asyncio.Lock()
+        self._session: Session | None = None
+
+    async def session(self) -> Session:
+        """The live session, opened if there is none.
+
+        Raises DeviceError; at once while the next attempt to connect has to wait.
+        """
+        async with self._lock:
+            if self._session is not None and self._session.open:
+                return self._session
+            held_s = await self._let_go()
+            self._gate.check()
+            try:
+                self._session = await opened(self._connection)
+            except DeviceError as error:
+                self._gate.failed(error, held_s)
+                raise
+            self._gate.opened(held_s)
+            return self._session
+
+    async def close(self) -> None:
+        """End the session in order."""
+        await self._let_go()
+
+    async def _let_go(self) -> float:
+        """Close what is left of a session; gives how long it had held, in seconds."""
+        before, self._session = self._session, None
+        if before is None:
+            return 0.0
+        await before.close()
+        return asyncio.get_running_loop().time() - before.began_at
+
+
+@asynccontextmanager
+async def connect(connection: OpcUaConnection) -> AsyncIterator[SessionWire]:
+    """The wire of a connection for as long as its devices are in use; its session opens when it is needed."""
+    wire = SessionWire(connection, uniform=random.uniform)
+    try:
+        yield wire
+    finally:
+        await wire.close()

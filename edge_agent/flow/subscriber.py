@@ -1,0 +1,82 @@
+"""Follow one group whose server tells the news: take it in, and say what is stored."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+from edge_agent.core.follow import Follower
+from edge_agent.core.mark import Mark
+from edge_agent.core.model import Schema
+from edge_agent.errors import DeviceError
+from edge_agent.flow.health import Health, trouble, unanswered
+from edge_agent.flow.intake import Intake
+from edge_agent.ports import Clock, News, Subscriber
+
+RETRY_S = 1.0
+"""Between two attempts; the driver decides which of them goes to the network."""
+
+
+@dataclass(slots=True)
+class Following:
+    """What following one group takes. `mark` is the last one stored, `life` what its losses belong to.
+
+    `store_mark` makes a mark durable behind all that was stored before.
+    """
+
+    subscriber: Subscriber
+    schema: Schema
+    follower: Follower
+    intake: Intake
+    health: Health
+    clock: Clock
+    life: str
+    store_mark: Callable[[Mark], Awaitable[None]]
+    mark: Mark | None = None
+    heard_ns: int | None = None
+
+
+async def follow(following: Following) -> None:
+    """Follow until cancelled.
+
+    A server that does not answer is bad quality; what it had to say and could not keep is a gap.
+    """
+    while True:
+        try:
+            async with aclosing(following.subscriber.changes(following.mark)) as changes:
+                async for news in changes:
+                    _take(following, news)
+        except DeviceError as error:
+            following.health.note(following.schema.group, "down", str(error))
+            following.intake.take(unanswered(following.schema, error, following.clock()))
+        await asyncio.sleep(RETRY_S)
+
+
+def _take(following: Following, news: News) -> None:
+    intake, now_ns = following.intake, following.clock()
+    if news.loss:
+        intake.lost(following.life, news.loss, following.heard_ns, now_ns)
+    if news.complete:
+        intake.renew()
+    for scan in news.scans:
+        intake.take(scan)
+    if news.scans:
+        worst = trouble(following.follower.quality)
+        following.health.note(following.schema.group, "failing" if worst else "ok", worst)
+    else:
+        full = following.follower.confirm(now_ns)
+        if full is not None:
+            intake.store(full)
+    following.heard_ns = now_ns
+    if news.mark is not None:
+        following.mark = news.mark
+        stored = asyncio.ensure_future(following.store_mark(news.mark))
+        stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
+
+
+def _stored(subscriber: Subscriber, mark: Mark, stored: "asyncio.Future[None]") -> None:
+    # What could not be stored is named as lost by now: either way the server need not keep it.
+    if not stored.cancelled():
+        stored.exception()
+        subscriber.stored(mark)
