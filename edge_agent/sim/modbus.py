@@ -15,6 +15,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim.faults import HEADER, Faults
 from edge_agent.sim.image import NO_SUCH_UNIT, Contents, Image, answer, refusal
+from edge_agent.sim.port import bound
 from edge_agent.sim.signals import tick_at
 
 LONGEST = 254  # unit and PDU (Modbus Messaging on TCP/IP 1.0b, 3.1.3)
@@ -86,17 +87,8 @@ class ModbusPlc:
         return known[1]
 
     async def _bind(self) -> None:
-        found = await asyncio.get_running_loop().getaddrinfo(self._host, self.port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind(address)
-        except OSError:
-            opened.close()
-            raise
-        self._socket = opened
-        self.port = opened.getsockname()[1]
+        self._socket = await bound(self._host, self.port)
+        self.port = self._socket.getsockname()[1]
 
     async def _listen(self) -> None:
         try:

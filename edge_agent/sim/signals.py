@@ -21,6 +21,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.core.model import Value
 from edge_agent.core.registers import Bit, Field
 from edge_agent.sim.encode import BITS, Raw
+from edge_agent.sim.nodes import seen, stamped
 
 TICK_NS = 200_000_000
 """How long every value stands still, in ns."""
@@ -80,7 +81,7 @@ def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
 
 
 def _columns(source: Source) -> Iterable[Signal]:
-    field = source.tag.modbus
+    field = seen(source.tag)
     if field.whole or not field.bits:
         single = field.type == "float32" and _unscaled(field)
         yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, single)
@@ -134,7 +135,9 @@ def single(value: float) -> float:
 
 def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
     """What a tag holds at a tick, and its steps."""
-    field = tag.modbus
+    field, stamp = seen(tag), stamped(tag)
+    if stamp is not None:
+        return lambda tick: stamp(index, tick), TICKS
     if field.type == "bool":
         return lambda tick: bool(_chance(index, tick) & 1), 0
     if field.type == "string":
@@ -172,7 +175,7 @@ def _part_knows(part: Bit, word: int) -> bool:
 
 def _word(tag: Tag, index: int) -> Callable[[int], Raw]:
     """Bits that follow a sequence each; those without a name too, unless the tag counts flags."""
-    field = tag.modbus
+    field = seen(tag)
     mask = sum(1 << bit for bit in tag.flags) or (1 << BITS[field.type]) - 1
     for part in field.bits:
         mask |= (1 << part.width) - 1 << part.shift
