@@ -7,7 +7,7 @@ CURSOR  {"to": destination, "at": [generation, offset], "over": [[[g, o], [g, o]
 GAP     {"to": destination, "id": gap id, "gap": [fields...]}
 SCHEMA  zlib of {"d": device, "g": group, "columns": [[name, store], ...], "document": metadata}
 CLOSE   {"machine": hash}
-MARK    mark: [device, group, server, subscription, sequence, items]
+MARK    mark: [device, group, server, subscription, sequence, items, time]
 """
 
 import zlib
@@ -202,7 +202,7 @@ class Catalogue:
 
 
 def _mark(stream: tuple[str, str], mark: Mark) -> list[object]:
-    return [*stream, mark.server, mark.subscription, mark.sequence, mark.items]
+    return [*stream, mark.server, mark.subscription, mark.sequence, mark.items, mark.time_ns]
 
 
 def _position(pair: list[int]) -> tuple[int, int]:

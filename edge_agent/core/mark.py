@@ -7,11 +7,12 @@ from dataclasses import dataclass
 class Mark:
     """All notifications of a subscription up to `sequence` are stored.
 
-    `server` is the endpoint. `items` is a hash of what was subscribed to: news is told by handles, which mean
-    other tags once that has changed.
+    `server` names one run of a server. `items` tells what was subscribed to: news is told by handles, which
+    mean other tags once that has changed. `time_ns` is the time up to which everything is known, UTC in ns.
     """
 
     server: str
     subscription: int
     sequence: int
     items: str
+    time_ns: int

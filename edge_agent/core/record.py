@@ -61,7 +61,7 @@ def encode(scan: Scan) -> bytes:
 
 
 def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
-    """The scan that `encode` packed.
+    """The scan that `encode` packed; `time_ns` is the agent's time, which stands in the frame header.
 
     Raises ValueError or struct.error when the bytes do not fit the schema.
     """
@@ -87,7 +87,7 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
         values = _with_texts(columns, values, payload, at + packer.size)
     if quality is not None:
         values = tuple(None if q.startswith("bad:") else v for v, q in zip(values, quality, strict=True))
-    return Scan(schema, time_ns, values, quality, index, offsets, bool(flags & FULL), lag)
+    return Scan(schema, time_ns - lag, values, quality, index, offsets, bool(flags & FULL), lag)
 
 
 _I64 = Struct("<q")

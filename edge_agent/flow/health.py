@@ -52,7 +52,7 @@ class Health:
             self.last_good_ns = now_ns
         overall = self._overall()
         if overall != self.state:
-            self._change(overall, why, now_ns)
+            self._change(overall, next((w for s, w in self._groups.values() if s != "ok"), ""), now_ns)
         return before == "down" and state != "down"
 
     def document(self, gateway: str) -> dict[str, object]:

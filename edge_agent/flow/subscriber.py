@@ -22,7 +22,8 @@ RETRY_S = 1.0
 class Following:
     """What following one group takes. `mark` is the last one stored, `life` what its losses belong to.
 
-    `store_mark` makes a mark durable behind all that was stored before.
+    `store_mark` makes a mark durable behind all that was stored before. `known_ns` is the time up to which
+    the device has told everything.
     """
 
     subscriber: Subscriber
@@ -34,7 +35,7 @@ class Following:
     life: str
     store_mark: Callable[[Mark], Awaitable[None]]
     mark: Mark | None = None
-    heard_ns: int | None = None
+    known_ns: int | None = None
 
 
 async def follow(following: Following) -> None:
@@ -42,6 +43,8 @@ async def follow(following: Following) -> None:
 
     A server that does not answer is bad quality; what it had to say and could not keep is a gap.
     """
+    if following.mark is not None:
+        following.known_ns = following.mark.time_ns
     while True:
         try:
             async with aclosing(following.subscriber.changes(following.mark)) as changes:
@@ -56,7 +59,8 @@ async def follow(following: Following) -> None:
 def _take(following: Following, news: News) -> None:
     intake, now_ns = following.intake, following.clock()
     if news.loss:
-        intake.lost(following.life, news.loss, following.heard_ns, now_ns)
+        until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
+        intake.lost(following.life, news.loss, following.known_ns, until_ns)
     if news.complete:
         intake.renew()
     for scan in news.scans:
@@ -68,7 +72,7 @@ def _take(following: Following, news: News) -> None:
         full = following.follower.confirm(now_ns)
         if full is not None:
             intake.store(full)
-    following.heard_ns = now_ns
+    following.known_ns = max((scan.time_ns for scan in news.scans), default=now_ns)
     if news.mark is not None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))

@@ -32,11 +32,11 @@ ENDING = frozenset(
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The one place that knows the exceptions of asyncua."""
+    """The one place that knows the exceptions of asyncua; a TimeoutError is left to whoever set the time."""
     try:
         yield
-    except TimeoutError as error:
-        raise DeviceError("timeout") from error
+    except TimeoutError:
+        raise
     except OSError as error:
         raise DeviceError("disconnected", os.strerror(error.errno) if error.errno else str(error)) from error
     except UaStructParsingError as error:

@@ -112,6 +112,10 @@ class Session:
             with translated():
                 async with asyncio.timeout(self._timeout_s):
                     result = await service
+        except TimeoutError:
+            error = DeviceError("timeout", f"no answer within {self._timeout_s:g} s")
+            self.fail(error)
+            raise error from None
         except DeviceError as error:
             if error.reason in ENDING:
                 self.fail(error)

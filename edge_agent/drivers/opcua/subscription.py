@@ -291,7 +291,8 @@ class GroupSubscription:
         going.session.held()
         absent = ",".join(map(str, sorted(going.absent)))
         about = f"{self._items}:{absent}"
-        mark = Mark(going.session.server, going.subscription, message.SequenceNumber, about)
+        known_ns = max((scan.time_ns for scan in scans), default=now_ns)
+        mark = Mark(going.session.server, going.subscription, message.SequenceNumber, about, known_ns)
         return News(scans, mark, loss)
 
 
