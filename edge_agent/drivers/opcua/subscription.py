@@ -138,6 +138,8 @@ class GroupSubscription:
             else:
                 for sequence in held:
                     yield await self._again(going, sequence)
+                # What the server has queued comes first: what is read now is newer.
+                yield await self._next(going)
                 yield await self._read(going)
             while True:
                 yield await self._next(going)
