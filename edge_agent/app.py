@@ -29,7 +29,7 @@ from edge_agent.config.metadata import device_document
 from edge_agent.config.settings import Destination, Device, Gateway
 from edge_agent.core import topics
 from edge_agent.core.backoff import Backoff
-from edge_agent.core.cadence import Cadence, phase
+from edge_agent.core.cadence import Cadence
 from edge_agent.core.metadata import short_name
 from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import PolledDevice, driver
@@ -150,11 +150,7 @@ class App:
             reporter = Reporter(schema, heartbeat_ns=round(group.heartbeat_s * 1e9))
             intake = Intake(schema, reporter, buffer.append, buffer.lose)
             self._intakes[device.name, name] = intake
-            at = (
-                phase(group.interval_s, self._gateway.id, device.name, name)
-                if group.phase_s is None
-                else group.phase_s
-            )
+            at = group.phase(self._gateway.id, device.name)
             pollings.append((poller, schema, group.interval_s, at, intake))
 
         async def run() -> None:
