@@ -33,6 +33,13 @@ class Wire:
         self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S)
         self._retry_at = 0.0
         self._down = ""
+        self._ended = False
+
+    async def open(self) -> None:
+        """Connect if need be. Raises DeviceError `disconnected`."""
+        async with self._lock:
+            if not self._socket.connected:
+                await self._open(asyncio.get_running_loop())
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
         """The data of a block, and when the request went out and its answer came in (loop time, s).
@@ -48,7 +55,8 @@ class Wire:
             return data, sent, loop.time()
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket for good: whoever still asks is not answered."""
+        self._ended = True
         self._socket.close()
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -58,7 +66,7 @@ class Wire:
         if not held_s and loop.time() < self._retry_at:
             raise DeviceError("disconnected", self._down or "closed by the device without an answer")
         try:
-            await self._socket.connect()
+            await self._connect()
         except DeviceError as error:
             self._retry_at = loop.time() + self._backoff.after(held_s)
             if not self._down:
@@ -69,6 +77,14 @@ class Wire:
         if self._down:
             log.info("connection up", connection=self._connection.name)
         self._down = ""
+
+    async def _connect(self) -> None:
+        # Whoever reads on behalf of a person may still be at it when the device is no longer polled.
+        if not self._ended:
+            await self._socket.connect()
+        if self._ended:
+            self._socket.close()
+            raise DeviceError("disconnected", "no longer in use")
 
 
 @asynccontextmanager
