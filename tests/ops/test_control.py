@@ -143,9 +143,8 @@ def test_nobody_there_is_said_in_words(tmp_path: Path) -> None:
         control.ask(tmp_path / "nowhere" / "control.sock", "status")
 
 
-def test_socket_of_somebody_else_is_not_taken_for_an_agent_that_is_absent(
-    tmp_path: Path, as_nobody: None
-) -> None:
+@pytest.mark.usefixtures("as_nobody")
+def test_socket_of_somebody_else_is_not_taken_for_an_agent_that_is_absent(tmp_path: Path) -> None:
     with pytest.raises(EdgeAgentError, match="closed to this user"):
         control.ask(tmp_path / "control.sock", "status")
 
