@@ -4,17 +4,21 @@ Many devices take one client only, and two masters on one line spoil each other'
 opened while an agent with the same buffer runs.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from edge_agent.buffer.buffer import owner
-from edge_agent.config.settings import Connection, Device, Gateway
+from edge_agent.config.settings import Device, Gateway
 from edge_agent.drivers.driver import Driver, driver
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control, logs, reading
 from edge_agent.ops.reading import Reading
+
+T = TypeVar("T")
 
 
 def runs(gateway: Gateway) -> bool:
@@ -54,17 +58,48 @@ def by_agent(gateway: Gateway, device: Device, names: Collection[str]) -> Readin
     return Reading.of(answer)
 
 
-@asynccontextmanager
-async def opened(connection: Connection, protocol: str) -> AsyncIterator[tuple[Driver, Any]]:
-    """A connection of our own for as long as the context lasts: its driver and its wire."""
+def quietly(asked: Coroutine[None, None, T]) -> T:
+    """Run what asks devices; of what goes wrong on the way the command tells, not the log."""
     with logs.silent():
-        its = driver(protocol)
-        async with its.connect(connection) as wire:
-            yield its, wire
+        return asyncio.run(asked)
+
+
+def differs(gateway: Gateway, read: Reading) -> bool:
+    """Whether the agent that read it runs with another configuration."""
+    return read.config != _config(gateway)
+
+
+def _config(gateway: Gateway) -> str:
+    return gateway.digest[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConnection:
+    """A connection that this command has opened, while no agent runs."""
+
+    gateway: Gateway
+    driver: Driver
+    wire: Any
+
+    async def reach(self) -> None:
+        """Connect. Raises DeviceError."""
+        await self.driver.reach(self.wire)
+
+    async def read(self, device: Device, names: Collection[str] = ()) -> Reading:
+        """Read a device that is behind it."""
+        poller = self.driver.device(self.wire, device, b"{}", time.time_ns)
+        return await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
+
+
+@asynccontextmanager
+async def opened(gateway: Gateway, device: Device) -> AsyncIterator[OwnConnection]:
+    """The connection of a device for as long as the context lasts."""
+    its = driver(device.profile.protocol)
+    async with its.connect(gateway.connections[device.connection]) as wire:
+        yield OwnConnection(gateway, its, wire)
 
 
 async def directly(gateway: Gateway, device: Device, names: Collection[str]) -> Reading:
     """The reading over a connection of our own."""
-    async with opened(gateway.connections[device.connection], device.profile.protocol) as (its, wire):
-        poller = its.device(wire, device, b"{}", time.time_ns)
-        return await reading.read(device, poller, names, time.time_ns, gateway.digest[:12])
+    async with opened(gateway, device) as connection:
+        return await connection.read(device, names)

@@ -1,6 +1,7 @@
 """What the commands that work on a gateway's configuration share: which one, and what is wrong with it."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from edge_agent.cli.codes import PROBLEM, USAGE, Ended
@@ -37,3 +38,8 @@ def device_of(gateway: Gateway, name: str) -> Device:
     if name not in gateway.devices:
         raise Ended(f"there is no device '{name}'{hint(name, list(gateway.devices))}", USAGE)
     return gateway.devices[name]
+
+
+def note_other(path: Path) -> None:
+    """Say beside a result that the agent it comes from does not run with this file."""
+    print(f"note: the running agent does not use {path} as it is now; restart it to do so", file=sys.stderr)

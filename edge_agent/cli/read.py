@@ -1,20 +1,17 @@
 """`edge-agent read`: what a device says now."""
 
 import argparse
-import asyncio
 import json
-import sys
 from collections.abc import Iterator
 
 from edge_agent.cli import asking
 from edge_agent.cli.advice import advice
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, USAGE, Ended
-from edge_agent.cli.configured import add_config, device_of, gateway_of
-from edge_agent.cli.table import table, when
+from edge_agent.cli.configured import add_config, device_of, gateway_of, note_other
+from edge_agent.cli.table import shown, table, when
 from edge_agent.config.problems import counted
 from edge_agent.config.settings import Device, Gateway
 from edge_agent.config.syntax import hint
-from edge_agent.core.model import Value
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops.reading import Reading, Row, chosen, columns
 
@@ -48,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         read = _read(gateway, device, args.tags)
     except EdgeAgentError as error:
         raise Ended(str(error), UNREACHABLE) from error
-    if read.config != gateway.digest[:12]:
-        print(f"note: the running agent does not use {args.config} as it is now", file=sys.stderr)
+    if asking.differs(gateway, read):
+        note_other(args.config)
     if args.json:
         print(json.dumps(read.document()))
     elif read.failure is None:
@@ -72,7 +69,7 @@ def _check(device: Device, tags: list[str]) -> None:
 def _read(gateway: Gateway, device: Device, tags: list[str]) -> Reading:
     if asking.runs(gateway):
         return asking.by_agent(gateway, device, tags)
-    return asyncio.run(asking.directly(gateway, device, tags))
+    return asking.quietly(asking.directly(gateway, device, tags))
 
 
 def _lines(read: Reading) -> Iterator[str]:
@@ -88,13 +85,6 @@ def _lines(read: Reading) -> Iterator[str]:
     took = ", ".join(f"{each.group} in {each.took_ms:g} ms" for each in read.groups)
     counts = f"{counted(len(read.rows), 'value')}, {len(read.bad)} bad"
     yield f"{read.device}: {counts}; {took}; {when(max(times, default=None))}"
-
-
-def shown(value: Value) -> str:
-    """A value as people write it; a dash for none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "-" if value is None else str(value)
 
 
 def _age(row: Row) -> str:

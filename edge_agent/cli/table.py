@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from edge_agent.core.model import Value
+
 Cell = str | int
 """What stands in a table; numbers are set to the right."""
 
@@ -17,6 +19,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 
             str(row[at]).rjust(widths[at]) if at in numbers else str(row[at]).ljust(widths[at]) for at in kept
         )
         yield (" " * indent + "  ".join(cells)).rstrip()
+
+
+def shown(value: Value) -> str:
+    """A value as people write it; a dash for none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "-" if value is None else str(value)
 
 
 def when(ms: float | None) -> str:
