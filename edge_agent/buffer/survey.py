@@ -4,9 +4,10 @@ Segment by segment: memory depends on none of records, streams and backlog but o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from edge_agent.buffer import recovery, segment, state
 from edge_agent.buffer.segment import Segment
@@ -19,6 +20,7 @@ DATA, HEAD, SCHEMA, CLOSE = int(Kind.DATA), int(Kind.HEAD), int(Kind.SCHEMA), in
 ATTEMPTS = 5
 """An agent that delivers frees the oldest segments, hardly ever one that is just about to be counted."""
 
+T = TypeVar("T")
 StreamKey = tuple[str, str, str]
 """Life, device, group."""
 
@@ -89,12 +91,17 @@ def survey(path: Path) -> Survey | None:
     Raises OSError when it cannot be read.
     """
     folder = path / "data" if (path / "data").is_dir() else path
+    return unhurried(lambda: _survey(folder))
+
+
+def unhurried(count: Callable[[], T]) -> T:
+    """What a count gives, begun again when a segment was freed between its listing and its turn."""
     for _ in range(ATTEMPTS - 1):
         try:
-            return _survey(folder)
-        except FileNotFoundError:  # freed between its listing and its turn
+            return count()
+        except FileNotFoundError:
             continue
-    return _survey(folder)
+    return count()
 
 
 def _survey(folder: Path) -> Survey | None:

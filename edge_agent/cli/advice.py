@@ -22,6 +22,8 @@ def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     """One sentence that names what failed, where, and the way out."""
     place, detail = _place(connection), _without_place(failure.detail, connection)
     if failure.reason == "timeout":
+        if not isinstance(connection, ModbusConnection):
+            return f"no answer from {place}: is it on?"
         return f"no answer from unit {device.unit} at {place}: is the unit right, is it on?"
     if failure.reason == "disconnected":
         return _unreached(place, detail)

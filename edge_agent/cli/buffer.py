@@ -16,14 +16,16 @@ from edge_agent.config.problems import counted
 from edge_agent.core.gap import Gap
 
 EPILOG = """\
-  edge-agent buffer                     the log of the configured agent, running or not
+  edge-agent buffer                     the log of the configured agent
   edge-agent buffer ls                  its segments and its streams
   edge-agent buffer --path ./copied     a folder that somebody sent
 
-What is damaged the forwarder will name as lost when it comes to it. A torn end is what a power cut leaves of
-the last write: it had not been promised to anybody.
+It may be called whether the agent runs or not; nothing is changed. What is
+damaged the forwarder will name as lost when it comes to it. A torn end is what a
+power cut leaves of the last write: it had not been promised to anybody.
 
-exit codes: 0 all of it can be read, 1 some cannot or there is no log, 2 no such folder
+exit codes: 0 all of it can be read, 1 some cannot or there is no log, 2 no such
+            folder
 """
 
 

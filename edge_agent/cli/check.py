@@ -19,15 +19,16 @@ from edge_agent.drivers.kinds import kinds
 from edge_agent.errors import EdgeAgentError
 
 EPILOG = """\
-With --online every device is asked once for all its tags, after a check without errors: whether it can be
-reached, what it says, which values are bad and what may be done about it. A running agent of the same
-configuration asks for it, over the connections that it has. Nothing is stored or sent.
+With --online, after a check without errors, every device is asked once for all
+its tags: whether it can be reached, what it says, which values are bad, and what
+to do about it. When an agent of the same configuration runs, it asks for us, over
+the connections that it has. Nothing is stored or sent.
 
   edge-agent check agent.yaml
   edge-agent check --online agent.yaml
 
-exit codes: 0 all is well, 1 mistakes, or a device with bad values or without answer, 2 no such file,
-            3 no device answers
+exit codes: 0 all is well, 1 mistakes, or a device with bad values or no answer,
+            2 no such file, 3 no device answers
 """
 
 

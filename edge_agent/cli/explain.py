@@ -13,10 +13,13 @@ from edge_agent.config.settings import Device, Gateway, Group
 from edge_agent.drivers.driver import Explained, driver
 
 EPILOG = """\
-Nothing is asked for it. Each group is read at its phase and then at every interval, by the clock of the
-machine. Modbus: `first` and `last` are addresses as on the wire, from 0; `printed` is how manuals print them,
-from 1 with the digit of the table in front; `used` are registers (bits in tables of bits) with a tag, `along`
-those between that are read with them. Bytes are Modbus frames, without TCP/IP.
+Nothing is asked for it. Each group is read at its phase and then at every
+interval, by the clock of the machine. For Modbus:
+
+  first, last   addresses as on the wire, counted from 0
+  printed       as manuals print them: from 1, with the digit of the table in front
+  used, along   registers (bits) with a tag, and those between that are read along
+  bytes         of request and answer, without TCP/IP
 
 exit codes: 0 explained, 1 the configuration has mistakes, 2 no such device
 """
@@ -39,11 +42,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_document(gateway, device, asked)))
     else:
-        print("\n".join(_lines(gateway, device, asked)))
+        print("\n".join(lines(gateway, device, asked)))
     return OK
 
 
-def _lines(gateway: Gateway, device: Device, asked: Sequence[Explained]) -> Iterator[str]:
+def lines(gateway: Gateway, device: Device, asked: Sequence[Explained]) -> Iterator[str]:
+    """What is asked, group by group, each request with its tags below."""
     profile = device.profile
     yield f"{device.name}: {profile.id}@{profile.version} on connection {device.connection}"
     head, *rows = table(_head(asked), [_row(each) for each in asked], indent=2)
@@ -66,7 +70,8 @@ def _rhythm(group: Group, gateway: Gateway, device: Device) -> str:
 
 
 def _head(asked: Sequence[Explained]) -> list[str]:
-    return [name.upper() for name in (*asked[0].facts, "bytes")]
+    facts = asked[0].facts if asked else ()
+    return [name.upper() for name in (*facts, "bytes")]
 
 
 def _row(each: Explained) -> list[str | int]:

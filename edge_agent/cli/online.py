@@ -37,15 +37,15 @@ class Seen:
     reading: Reading | None = None
 
 
-def seen(gateway: Gateway) -> list[Seen]:
-    """Ask every device of a gateway, in the order of its file.
+def seen(gateway: Gateway, *, within_s: float = TOTAL_S) -> list[Seen]:
+    """Ask every device of a gateway; in the order of its file.
 
     Raises EdgeAgentError when an agent runs that cannot be asked: its devices are not asked beside it.
     """
     look = _by_agent if asking.runs(gateway) else _directly
     found: dict[str, Seen] = {}
-    asking.quietly(_all(gateway, look, found))
-    late = f"not asked within {TOTAL_S:g} s: ask it alone with edge-agent read"
+    asking.quietly(_all(gateway, look, found, within_s))
+    late = f"not asked within {within_s:g} s: ask it alone with edge-agent read"
     return [found.get(name, Seen(name, "FAIL", late)) for name in gateway.devices]
 
 
@@ -76,7 +76,7 @@ def document(all_seen: Sequence[Seen]) -> list[Mapping[str, object]]:
     return [asdict(each) for each in all_seen]
 
 
-async def _all(gateway: Gateway, look: _Look, found: dict[str, Seen]) -> None:
+async def _all(gateway: Gateway, look: _Look, found: dict[str, Seen], within_s: float) -> None:
     slots = asyncio.Semaphore(CONNECTIONS)
 
     async def one(connection: str) -> None:
@@ -85,7 +85,7 @@ async def _all(gateway: Gateway, look: _Look, found: dict[str, Seen]) -> None:
             await look(gateway, users, found)
 
     try:
-        async with asyncio.timeout(TOTAL_S), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(within_s), asyncio.TaskGroup() as tasks:
             for connection in {each.connection for each in gateway.devices.values()}:
                 tasks.create_task(one(connection))
     except TimeoutError:
@@ -121,21 +121,22 @@ async def _by_agent(gateway: Gateway, devices: Sequence[Device], found: dict[str
 
 def _judged(gateway: Gateway, device: Device, read: Reading, connect_ms: float | None) -> Seen:
     connection = gateway.connections[device.connection]
+    failed = [each for each in read.groups if each.reason]
     if read.failure is not None:
         return Seen(device.name, "FAIL", advice(read.failure, device, connection))
-    verdict: Verdict = "warn" if read.bad else "ok"
-    return Seen(device.name, verdict, _words(read, device, gateway), connect_ms, read)
-
-
-def _words(read: Reading, device: Device, gateway: Gateway) -> str:
-    doubtful = [row for row in read.rows if row.quality.startswith("uncertain:")]
-    if not read.bad:
-        return counted(len(read.rows), "value") + (f", doubtful: {_named(doubtful)}" if doubtful else "")
-    failed = [each for each in read.groups if each.reason]
     if failed:
-        why = advice(failed[0], device, gateway.connections[device.connection])
-        return f"group {failed[0].group}: {why}"
-    return f"{len(read.bad)} of {counted(len(read.rows), 'value')} bad: {_named(read.bad)}"
+        words = f"group {failed[0].group}: {advice(failed[0], device, connection)}"
+        return Seen(device.name, "warn", words, connect_ms, read)
+    return Seen(device.name, "warn" if read.bad else "ok", words_of(read), connect_ms, read)
+
+
+def words_of(read: Reading) -> str:
+    """What is to be said of a device all of whose groups were answered."""
+    doubtful = [row for row in read.rows if row.quality.startswith("uncertain:")]
+    values = counted(len(read.rows), "value")
+    if read.bad:
+        return f"{len(read.bad)} of {values} bad: {_named(read.bad)}"
+    return f"{values}, doubtful: {_named(doubtful)}" if doubtful else values
 
 
 def _named(rows: Sequence[Row]) -> str:

@@ -16,14 +16,16 @@ from edge_agent.errors import EdgeAgentError
 from edge_agent.ops.reading import Reading, Row, chosen, columns
 
 EPILOG = """\
-A running agent reads the device itself, between its polls, so that the device sees one connection only;
-without one, this command connects. Nothing of it is stored or sent.
+A running agent reads the device itself, between its polls, so that the device
+sees one connection only; without one, this command connects. Nothing of it is
+stored or sent.
 
-  edge-agent read meter-1                      all tags
-  edge-agent read meter-1 voltage_l1           one tag
-  edge-agent read io-1 status.ready            one part of a tag
+  edge-agent read meter-1               all tags
+  edge-agent read meter-1 voltage_l1    one tag
+  edge-agent read io-1 status.ready     one part of a tag
 
-exit codes: 0 all values are good or uncertain, 1 some are bad, 2 no such device or tag, 3 no answer
+exit codes: 0 all values are good or uncertain, 1 some are bad, 2 no such device
+            or tag, 3 no answer
 """
 
 
@@ -88,6 +90,6 @@ def _lines(read: Reading) -> Iterator[str]:
 
 
 def _age(row: Row) -> str:
-    if row.age_ms is None:
+    if row.age_ms is None or row.value is None:
         return ""
     return f"{row.age_ms:.0f} ms" if row.age_ms < 10_000 else f"{row.age_ms / 1000:.0f} s"

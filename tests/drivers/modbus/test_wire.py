@@ -246,3 +246,24 @@ async def reason(wire: Wire) -> str:
     except DeviceError as error:
         return error.reason
     return "good"
+
+
+async def test_wire_that_was_closed_is_not_opened_again() -> None:
+    async with ScriptedPlc() as plc:
+        async with connect(plc.connection) as wire:
+            await wire.read(1, block(100, 2))
+
+        with pytest.raises(DeviceError, match="no longer in use"):
+            await wire.read(1, block(100, 2))
+
+        assert plc.connections == 1
+
+
+async def test_wire_that_is_closed_while_it_opens_stays_closed() -> None:
+    async with ScriptedPlc() as plc:
+        async with connect(plc.connection) as wire:
+            opening = asyncio.create_task(wire.open())
+            await asyncio.sleep(0)  # it has begun to connect
+
+        with pytest.raises(DeviceError, match="no longer in use"):
+            await opening
