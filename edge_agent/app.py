@@ -16,8 +16,9 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 import orjson
@@ -33,7 +34,7 @@ from edge_agent.core.cadence import Cadence
 from edge_agent.core.metadata import short_name
 from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import PolledDevice, driver
-from edge_agent.errors import EdgeAgentError
+from edge_agent.errors import DeviceError, EdgeAgentError
 from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
@@ -65,6 +66,7 @@ class App:
         self._agent_topics: dict[str, str] = {}
         self._intakes: dict[tuple[str, str], Intake] = {}
         self._pollers: dict[str, PolledDevice] = {}
+        self._reach: dict[str, Callable[[], Awaitable[None]]] = {}
         self._asked: set[str] = set()
         self._buffer: Buffer | None = None
         self._stop = asyncio.Event()
@@ -140,6 +142,7 @@ class App:
                 for device in users:
                     poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
                     self._pollers[device.name] = poller
+                    self._reach[device.name] = partial(protocol.reach, wires[name])
                     run = self._polls(device, poller, buffer)
                     group.create_task(
                         supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
@@ -286,6 +289,9 @@ class App:
         device = self._gateway.devices[name]
         self._asked.add(name)
         try:
+            # Whoever asks has perhaps just switched it on: polls would wait for their next attempt.
+            with suppress(DeviceError):  # the reading tells of it
+                await self._reach[name]()
             read = await reading.read(
                 device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
             )

@@ -25,6 +25,9 @@ def shown(value: Value) -> str:
     """A value as people write it; a dash for none."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        # What a device has in its registers must not reach the terminal as a command to it.
+        return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
     return "-" if value is None else str(value)
 
 

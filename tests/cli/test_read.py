@@ -1,10 +1,14 @@
+import asyncio
 import fcntl
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge_agent.demo.programs import free_port
+from edge_agent.errors import EdgeAgentError
+from edge_agent.ops import control
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
 from tests.cli.gateway import Terminal, add_device, config
@@ -136,6 +140,43 @@ async def test_running_agent_says_what_it_does_not_know(tmp_path: Path, terminal
         assert await terminal.type("read", "new", "--config", str(tmp_path / "agent.yaml")) == 3
 
     assert "the running agent has no device 'new'; was it configured later?" in terminal.err
+
+
+async def test_running_agent_reads_for_one_at_a_time_and_says_what_it_cannot_take(tmp_path: Path) -> None:
+    async with plant(tmp_path, free_port()) as site:
+        site.agent.start()
+        await site.agent.tells("device answers")
+        await site.plcs["meter"].switch(Faults(silence=True))
+        ask = partial(control.ask, tmp_path / "state" / "control.sock", "read", device="meter")
+        both = [asyncio.to_thread(ask), asyncio.to_thread(ask)]
+        answers = await asyncio.gather(*both, return_exceptions=True)
+        told = []
+        for arguments in ({"tags": ["frequenzy"]}, {"tags": "frequency"}, {"device": 5}):
+            with pytest.raises(EdgeAgentError) as refused:
+                await asyncio.to_thread(partial(ask, **arguments))
+            told.append(str(refused.value))
+
+    (read,) = (each for each in answers if isinstance(each, dict))
+    (busy,) = (each for each in answers if isinstance(each, EdgeAgentError))
+    assert {row["quality"] for row in read["rows"]} == {"bad:timeout"}
+    assert str(busy) == "meter is being read for somebody else; ask again"
+    assert told[0] == "the running agent has no tag 'frequenzy' in meter"
+    assert told[1].startswith("ask with a line like")
+    assert told[2] == "the running agent has no device '5'; was it configured later?"
+
+
+async def test_device_that_is_back_is_read_at_once_though_polls_still_wait(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    async with plant(tmp_path, free_port()) as site:
+        meter, path = site.plcs["meter"], str(tmp_path / "agent.yaml")
+        await meter.switch(Faults(refuse=True))
+        site.agent.start()
+        await site.agent.tells("device down")
+        absent = await terminal.type("read", "meter", "--config", path)
+        await meter.switch(Faults())
+
+        assert (absent, await terminal.type("read", "meter", "--config", path)) == (3, 0)
 
 
 async def test_killed_agent_is_not_in_the_way(tmp_path: Path, terminal: Terminal) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from edge_agent.cli.table import shown, size, span, table, when
+from edge_agent.core.model import Value
 
 
 def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() -> None:
@@ -43,6 +44,9 @@ def test_time_is_utc_to_the_second() -> None:
     assert when(None) == "never"
 
 
-@pytest.mark.parametrize(("value", "text"), [(True, "true"), (False, "false"), (None, "-"), (1.5, "1.5")])
-def test_value_is_written_as_people_write_it(value: bool | float | None, text: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (None, "-"), (1.5, "1.5"), ("SX-1\x1b[2J", "SX-1\ufffd[2J")],
+)
+def test_value_is_written_as_people_write_it(value: Value, text: str) -> None:
     assert shown(value) == text

@@ -36,9 +36,10 @@ class Wire:
         self._ended = False
 
     async def open(self) -> None:
-        """Connect if need be. Raises DeviceError `disconnected`."""
+        """Connect if need be, now, however long the next attempt would have to wait. Raises DeviceError."""
         async with self._lock:
             if not self._socket.connected:
+                self._retry_at = 0.0
                 await self._open(asyncio.get_running_loop())
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:

@@ -267,3 +267,19 @@ async def test_wire_that_is_closed_while_it_opens_stays_closed() -> None:
 
         with pytest.raises(DeviceError, match="no longer in use"):
             await opening
+
+
+async def test_whoever_opens_a_wire_by_hand_does_not_wait_for_the_next_attempt() -> None:
+    async with ModbusPlc([tag()]) as plc:
+        await plc.switch(Faults(refuse=True))
+        wire = Wire(ModbusConnection("plc", "127.0.0.1", plc.port), uniform=longest)
+        with pytest.raises(DeviceError):
+            await wire.open()
+        await plc.switch(Faults())
+        with pytest.raises(DeviceError, match="Connection refused"):
+            await wire.read(1, block(0, 2))
+
+        await wire.open()
+
+        assert len((await wire.read(1, block(0, 2)))[0]) == 4
+        wire.close()
