@@ -32,7 +32,11 @@ exit codes: 0 all of it can be read, 1 some cannot or there is no log, 2 no such
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `buffer`."""
     parser.add_argument(
-        "what", nargs="?", choices=("stat", "ls"), default="stat", help="summary (default) or all of it"
+        "what",
+        nargs="?",
+        choices=("stat", "ls"),
+        default="stat",
+        help="a summary (default), or segments and streams",
     )
     add_config(parser, "the configuration whose buffer is meant")
     parser.add_argument("--path", type=Path, metavar="DIR", help="a buffer's folder, also a copied one")

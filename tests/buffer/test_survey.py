@@ -53,6 +53,20 @@ def _freed(found: survey.Survey, device: str) -> int:
     return 0 if oldest is None else oldest // 10**9 - 1
 
 
+def test_segments_behind_the_cursor_do_not_wait(bench: Bench) -> None:
+    log = bench.open(destinations=("cloud", "plant"))
+    for n in range(1, 201):
+        log.write(bench.entries(n, n))
+    _, records, _ = log.read("cloud", 1 << 20)
+    acknowledge(log, records[-1])
+
+    found = survey.survey(bench.folder)
+
+    assert found is not None
+    assert {name: its.records for name, its in found.destinations.items()} == {"cloud": 0, "plant": 200}
+    assert (found.destinations["cloud"].oldest_ns, found.destinations["plant"].oldest_ns) == (None, 10**9)
+
+
 def test_what_is_done_above_the_cursor_does_not_wait(bench: Bench) -> None:
     log = bench.open()
     log.write(bench.entries(1, 4))

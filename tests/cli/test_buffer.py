@@ -167,6 +167,21 @@ def test_log_that_nobody_reads_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines[-1] == "no destination has ever read it"
 
 
+def test_destination_that_has_all_has_nothing_that_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path / "data")
+    log = bench.open()
+    log.write(bench.entries(1, 9))
+    _, records, _ = log.read("cloud", 1 << 20)
+    acknowledge(log, records[-1])
+
+    _, lines, _ = said(capsys, "--path", tmp_path)
+
+    assert lines[-2] == "DESTINATION  STANDS AT  WAITING  GAPS"
+    assert lines[-1].split() == ["cloud", f"1+{records[-1].end[1]}", "0", "0"]
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [

@@ -138,6 +138,7 @@ async def test_running_agent_says_what_it_does_not_know(tmp_path: Path, terminal
         add_device(tmp_path / "agent.yaml", "new", "meter")
 
         assert await terminal.type("read", "new", "--config", str(tmp_path / "agent.yaml")) == 3
+        await site.agent.stop()
 
     assert "the running agent has no device 'new'; was it configured later?" in terminal.err
 
@@ -155,6 +156,7 @@ async def test_running_agent_reads_for_one_at_a_time_and_says_what_it_cannot_tak
             with pytest.raises(EdgeAgentError) as refused:
                 await asyncio.to_thread(partial(ask, **arguments))
             told.append(str(refused.value))
+        await site.agent.stop()
 
     (read,) = (each for each in answers if isinstance(each, dict))
     (busy,) = (each for each in answers if isinstance(each, EdgeAgentError))
@@ -226,9 +228,15 @@ async def test_configuration_that_is_not_there_or_wrong_is_said(tmp_path: Path, 
 
     absent = await terminal.type("read", "meter", "--config", str(path)), terminal.err
     path.write_text("gateway: 5\n")
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "more.yaml").mkdir()
+    unreadable = await terminal.type("read", "meter", "--config", str(path)), terminal.err
+    (tmp_path / "conf.d" / "more.yaml").rmdir()
     wrong = await terminal.type("read", "meter", "--config", str(path)), terminal.err
 
     assert absent[0] == 2
     assert "no such file" in absent[1]
+    assert unreadable[0] == 2
+    assert unreadable[1].endswith("/conf.d/more.yaml: is a directory\n")
     assert wrong[0] == 1
     assert "has mistakes; see edge-agent check" in wrong[1]
