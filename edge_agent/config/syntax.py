@@ -137,6 +137,35 @@ def number(value: object) -> float:
     return float(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A share of a span, in percent."""
+
+    share: Fraction
+
+    def of(self, low: float, high: float) -> float:
+        """How much that is of the span between two numbers."""
+        return float(self.share * (Fraction(high) - Fraction(low)) / 100)
+
+
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
+
+
+def deadband(value: object) -> float | Percent:
+    """How far a value may move without being reported: a number in the tag's unit, or such as `2%`."""
+    if not isinstance(value, str):
+        found = number(value)
+        if found < 0:
+            raise ValueError("a deadband is not negative")
+        return found
+    match = _PERCENT.fullmatch(value)
+    if match is None:
+        raise ValueError(f'{quoted(value)} is not a deadband; write a number, or a share such as "2%"')
+    if not 0 < float(match[1]) <= 100:
+        raise ValueError(f"{quoted(value)}: a share is more than 0 % and at most 100 %")
+    return Percent(Fraction(match[1]))
+
+
 # --- names and texts ------------------------------------------------------------------------------
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -414,6 +443,13 @@ Duration = Annotated[float, PlainValidator(duration), WithJsonSchema(_TEXT)]
 Size = Annotated[int, PlainValidator(size), WithJsonSchema(_TEXT)]
 Exact = Annotated[Fraction, PlainValidator(exact), WithJsonSchema(_NUMERIC)]
 Number = Annotated[float, PlainValidator(number), WithJsonSchema(_NUMERIC)]
+Deadband = Annotated[
+    float | Percent,
+    PlainValidator(deadband),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{_PERCENT.pattern}$"}]}
+    ),
+]
 Name = Annotated[str, PlainValidator(name), WithJsonSchema(_TEXT)]
 TagName = Annotated[str, PlainValidator(tag_name), WithJsonSchema(_TEXT)]
 LabelName = Annotated[str, PlainValidator(label_name), WithJsonSchema(_TEXT)]

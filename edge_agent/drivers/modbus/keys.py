@@ -7,7 +7,7 @@ from pydantic import Field as Key
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Report
-from edge_agent.config.syntax import Duration, Exact, Name, Number, TagName, Text
+from edge_agent.config.syntax import Deadband, Duration, Exact, Name, Number, TagName, Text
 from edge_agent.core.registers import Order, Table, Type
 
 Addressing = Literal["protocol", "one_based", "modicon"]
@@ -63,7 +63,7 @@ class TagKeys(DefaultKeys):
     valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = None
     unit: Text | None = None
     quantity: Text | None = None
-    deadband: Number | None = None
+    deadband: Deadband | None = None
 
 
 class PartKeys(Keys):
