@@ -15,7 +15,6 @@ from edge_agent.config.syntax import (
     Resolved,
     SecretText,
     Size,
-    TagName,
     Text,
 )
 
@@ -71,7 +70,8 @@ class DeviceKeys(Keys):
     connection: Name
     unit: Annotated[int, Key(ge=0, le=255)] = 1
     groups: dict[Name, object] = Key(default_factory=dict)
-    disable: list[TagName] = Key(default_factory=list)
+    params: dict[Text, object] = Key(default_factory=dict)
+    disable: list[Text] = Key(default_factory=list)
     labels: dict[LabelName, Text] = Key(default_factory=dict)
 
 

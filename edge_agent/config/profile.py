@@ -1,7 +1,6 @@
 """Profile files: what a type of device offers, checked as far as any protocol has it."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,43 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
+from edge_agent.config.extends import Blueprint, blueprint
+from edge_agent.config.families import profile_filled
+from edge_agent.config.folders import Folders, profile_id, profile_version, shipped_profiles
+from edge_agent.config.forms import CheckedAs
 from edge_agent.config.groups import on_change
 from edge_agent.config.kinds import Kind
+from edge_agent.config.params import Param, ParamKeys, ParamName, declared, fingerprint, usual
+from edge_agent.config.placeholders import Value
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Profile, Tag
-from edge_agent.config.syntax import (
-    Name,
-    Origin,
-    Surroundings,
-    TagName,
-    Text,
-    hint,
-    nearest,
-    quoted,
-)
-from edge_agent.config.yaml_nodes import Document, read
+from edge_agent.config.syntax import Name, Surroundings, TagName, Text, hint, nearest, quoted
 
 SCHEMA = "edge-agent/profile/1"
-
-
-def profile_id(value: object) -> str:
-    """`vendor/model` in lower case: also the path of the file."""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*", value):
-        raise ValueError(
-            f"{quoted(value)} is not an id; write vendor/model in small letters, such as eastron/sdm630-v2"
-        )
-    return value
-
-
-def profile_version(value: object) -> str:
-    """A version of three numbers."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}", value
-    ):
-        raise ValueError(f"{quoted(value)} is not a version; write three numbers such as 1.0.0")
-    return value
-
 
 _TEXT = WithJsonSchema({"type": "string"})
 ProfileId = Annotated[str, PlainValidator(profile_id), _TEXT]
@@ -71,6 +47,8 @@ class ProfileFile(Keys):
     title: Text
     models: list[Text] = Field(default_factory=list)
     sources: list[SourceKeys] = Field(default_factory=list)
+    extends: Text | None = None
+    params: dict[ParamName, Annotated[object, CheckedAs(ParamKeys)]] = Field(default_factory=dict)
     groups: dict[Name, object] = Field(default_factory=dict)
     tags: dict[TagName, object]
     tests: list[object] = Field(default_factory=list)
@@ -83,25 +61,44 @@ def load_profile(
 
     Raises OSError when the file cannot be read at all.
     """
-    data = path.read_bytes()
-    document = read(data, path)
-    profile = None
-    if document.readable:
-        section = Section(document, Origin(path.absolute().parent, surroundings or Surroundings()))
-        profile = profile_of(section, kinds, hashlib.sha256(data).hexdigest())
-    problems = tuple(ordered(document.problems))
-    return (None if has_errors(problems) else profile), problems
+    folders = Folders((_beside(path), shipped_profiles()))
+    drawing = blueprint(path, folders, surroundings or Surroundings())
+    params = declared_in(drawing)
+    profile, problems = made(drawing, usual(params), kinds)
+    return (None if has_errors(problems) else profile), tuple(ordered(problems))
 
 
-def head(document: Document) -> tuple[str, str] | None:
-    """Id and version of a profile file, when it has them."""
-    value = document.value
-    if not isinstance(value, dict):
-        return None
-    try:
-        return profile_id(value.get("id")), profile_version(value.get("version"))
-    except ValueError:
-        return None
+def declared_in(drawing: Blueprint) -> dict[str, Param | None]:
+    """The parameters of a profile; None for one with a mistake, which is noted."""
+    return declared(drawing.section.inside("params")) if drawing.whole else {}
+
+
+def made(
+    drawing: Blueprint, values: Mapping[str, Value | None], kinds: Mapping[str, Kind], *, tests: bool = True
+) -> tuple[Profile | None, list[Problem]]:
+    """The profile with parameters filled in, as far as it could be made, and the problems there are.
+
+    Golden tests hold for the usual parameters; without `tests` they are not looked at.
+    """
+    if not drawing.whole:
+        return None, drawing.section.document.problems
+    expanded = profile_filled(drawing.section, values)
+    document = expanded.section.document
+    if isinstance(document.value, dict) and (expanded.broken or not tests):
+        document.value.pop("tests", None)
+    digest = drawing.digest
+    if values:
+        digest = hashlib.sha256(f"{digest} {fingerprint(values)}".encode()).hexdigest()
+    profile = profile_of(expanded.section, kinds, digest)
+    if profile is not None:
+        profile = replace(profile, families=expanded.families)
+    return profile, document.problems
+
+
+def _beside(path: Path) -> Path:
+    """The folder of profiles that a file lies in, or that lies beside it."""
+    around = path.absolute().parent.parent
+    return around if around.name in ("profiles", "device_profiles") else path.absolute().parent / "profiles"
 
 
 def in_group(tag: Tag, group: Group) -> Tag:

@@ -111,14 +111,14 @@ def test_twenty_mistakes_are_all_reported_at_their_places() -> None:
             "{interval: 1s, report: onchange}",
             (9, 32, "unknown report 'onchange' - did you mean 'on_change'?"),
         ),
-        ("{address: 1}", "{address: 1, for: {n: 1}}", (11, 23, "unknown key 'for'")),
+        ("{address: 1}", "{address: 1, forr: {n: 1}}", (11, 23, "unknown key 'forr'")),
         ("  force:", "  a.b:", (11, 3, "'a.b' cannot name a tag: the dot stands between a tag and its parts; use '_'")),
         ("  force:", "  5:", (11, 3, '5 is not a text; write "5" in quotes')),
         ("tags:\n  force: {address: 1}", "tags: [a]", (10, 1, "keys with values are expected here, not a list")),
         ("title: A press", "title: x\nmodels: M1", (6, 9, "a list such as [a, b] is expected here, not 'M1'")),
         ("title: A press", "title: x\nsources: [{url: a}]", (6, 11, "missing key 'title'")),
         ("title: A press", "title: x\nsources: [{title: a, page: '5'}]", (6, 28, "'5' is a text; write the number without quotes")),
-        ("title: A press", "title: x\nextends: a/b@1", (6, 1, "unknown key 'extends'; there are: schema, id, version, protocol, title, models, sources, groups, tags, tests, addressing, limits, defaults")),
+        ("title: A press", "title: x\nextends: a/b@1", (6, 10, "unknown profile 'a/b'; there are: eastron/sdm630-v2, edge-agent/io-demo, moxa/iologik-e1212")),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_message(tmp_path: Path, old: str, new: str, problem: tuple[int, int, str]) -> None:
