@@ -14,6 +14,7 @@ from edge_agent import __version__
 COMMANDS = {
     "run": "poll the devices, keep what they say, forward it",
     "check": "look for mistakes in a configuration or a profile and run the profile's tests",
+    "schema": "the JSON Schema of a configuration or a profile, for editors",
     "status": "what a running agent is doing",
     "simulate": "play a device profile as a PLC",
     "demo": "a small plant with everything in it: PLCs, the agent, a broker, and a receiver that counts",

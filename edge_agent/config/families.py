@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from pydantic import Field as Key
+
 from edge_agent.config.placeholders import UndecidedError, Value, filled, is_name, names
-from edge_agent.config.section import Section
-from edge_agent.config.syntax import quoted
+from edge_agent.config.section import Keys, Section
+from edge_agent.config.syntax import Text, quoted
 from edge_agent.config.yaml_nodes import At, Document, Place
 
 LIMIT = 10_000
@@ -19,6 +21,17 @@ LIMIT = 10_000
 _RANGE = re.compile(r" *(-?[0-9]{1,9}) *\.\. *(-?[0-9]{1,9}) *")
 
 Values = Mapping[str, Value | None]
+
+
+class FamilyKeys(Keys):
+    """The key of entries that may stand for many; it is gone when the entries are checked."""
+
+    for_: dict[str, Text] | None = Key(
+        None,
+        alias="for",
+        description='makes a family of entries, one a number: `{n: "0..7"}`; the name of the entry says '
+        "`{n}`, the texts in it may",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from pathlib import Path
 from edge_agent.config.syntax import hint, quoted
 from edge_agent.config.yaml_nodes import Document, read
 
-_REFERENCE = re.compile(r"([a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*)(?:@([0-9]{1,6}(?:\.[0-9]{1,6}){0,2}))?")
+ID = r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*"
+VERSION = r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}"
+
+_REFERENCE = re.compile(rf"({ID})(?:@([0-9]{{1,6}}(?:\.[0-9]{{1,6}}){{0,2}}))?")
 
 
 def shipped_profiles() -> Path:
@@ -21,7 +24,7 @@ def shipped_profiles() -> Path:
 
 def profile_id(value: object) -> str:
     """`vendor/model` in lower case: also the path of the file."""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*", value):
+    if not isinstance(value, str) or not re.fullmatch(ID, value):
         raise ValueError(
             f"{quoted(value)} is not an id; write vendor/model in small letters, such as eastron/sdm630-v2"
         )
@@ -30,9 +33,7 @@ def profile_id(value: object) -> str:
 
 def profile_version(value: object) -> str:
     """A version of three numbers."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}", value
-    ):
+    if not isinstance(value, str) or not re.fullmatch(VERSION, value):
         raise ValueError(f"{quoted(value)} is not a version; write three numbers such as 1.0.0")
     return value
 

@@ -27,16 +27,21 @@ def param_name(value: object) -> str:
 ParamName = Annotated[str, PlainValidator(param_name), WithJsonSchema({"type": "string"})]
 
 
+_VALUE = WithJsonSchema(
+    {"title": "value", "anyOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]}
+)
+
+
 class ParamKeys(Keys):
     """One parameter of a profile: what a device may set, and what holds when it does not."""
 
     type: Type = Key(description="what its values are")
-    default: object = Key(
+    default: Annotated[object, _VALUE] = Key(
         None, description="the value of a device that gives none; without it every device must give one"
     )
     min: Number | None = Key(None, description="the smallest value of an int or float")
     max: Number | None = Key(None, description="the largest value of an int or float")
-    choice: Annotated[list[object], Key(min_length=1)] | None = Key(
+    choice: Annotated[list[Annotated[object, _VALUE]], Key(min_length=1)] | None = Key(
         None, description="the values there are; without it everything of the type"
     )
     help: Text | None = Key(None, description="what it is, for whoever writes the device's entry")

@@ -10,9 +10,9 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from edge_agent.config.extends import Blueprint, blueprint
 from edge_agent.config.families import profile_filled
-from edge_agent.config.folders import Folders, profile_id, profile_version, shipped_profiles
+from edge_agent.config.folders import ID, VERSION, Folders, profile_id, profile_version, shipped_profiles
 from edge_agent.config.forms import CheckedAs
-from edge_agent.config.groups import on_change
+from edge_agent.config.groups import GroupKeys, on_change
 from edge_agent.config.kinds import Kind
 from edge_agent.config.params import Param, ParamKeys, ParamName, declared, fingerprint, usual
 from edge_agent.config.placeholders import Value
@@ -23,35 +23,57 @@ from edge_agent.config.syntax import Name, Surroundings, TagName, Text, hint, ne
 
 SCHEMA = "edge-agent/profile/1"
 
-_TEXT = WithJsonSchema({"type": "string"})
-ProfileId = Annotated[str, PlainValidator(profile_id), _TEXT]
-Version = Annotated[str, PlainValidator(profile_version), _TEXT]
+ProfileId = Annotated[
+    str,
+    PlainValidator(profile_id),
+    WithJsonSchema({"type": "string", "title": "vendor/model", "pattern": f"^{ID}$"}),
+]
+Version = Annotated[
+    str,
+    PlainValidator(profile_version),
+    WithJsonSchema({"type": "string", "title": "version", "pattern": f"^{VERSION}$"}),
+]
 
 
 class SourceKeys(Keys):
     """Where the map of a device is published."""
 
-    title: Text
-    section: Text | None = None
-    page: int | None = None
-    url: Text | None = None
+    title: Text = Field(description="the document, as its maker calls it")
+    section: Text | None = Field(None, description="the chapter or table in it")
+    page: int | None = Field(None, description="the page in it")
+    url: Text | None = Field(None, description="where it can be had")
 
 
 class ProfileFile(Keys):
     """The keys that profiles of every protocol share; what is `object` here has a model of its own."""
 
-    schema_: Literal["edge-agent/profile/1"] = Field(alias="schema")
-    id: ProfileId
-    version: Version
-    protocol: Text
-    title: Text
-    models: list[Text] = Field(default_factory=list)
-    sources: list[SourceKeys] = Field(default_factory=list)
-    extends: Text | None = None
-    params: dict[ParamName, Annotated[object, CheckedAs(ParamKeys)]] = Field(default_factory=dict)
-    groups: dict[Name, object] = Field(default_factory=dict)
-    tags: dict[TagName, object]
-    tests: list[object] = Field(default_factory=list)
+    schema_: Literal["edge-agent/profile/1"] = Field(alias="schema", description="the format of this file")
+    id: ProfileId = Field(description="vendor/model in small letters, also the path of the file")
+    version: Version = Field(
+        description="three numbers; devices and `extends` name the first, or more of them"
+    )
+    extends: Text | None = Field(
+        None,
+        description="the profile this one is put over, such as `eastron/sdm630-v2@1`: what is written here "
+        "counts, mappings are merged key by key, null deletes; tests are not taken over",
+    )
+    protocol: Text = Field(description="how devices of this type are talked to")
+    title: Text = Field(description="what the device is, in one line")
+    models: list[Text] = Field(default_factory=list, description="type plates that this profile fits")
+    sources: list[SourceKeys] = Field(
+        default_factory=list, description="where its maker says what stands here, so that others can check it"
+    )
+    params: dict[ParamName, Annotated[object, CheckedAs(ParamKeys)]] = Field(
+        default_factory=dict, description="what devices may set; texts use it as `{name}`"
+    )
+    groups: dict[Name, Annotated[object, CheckedAs(GroupKeys)]] = Field(
+        default_factory=dict, description="tags that are read together, each group under its name"
+    )
+    tags: dict[TagName, object] = Field(description="the values the device offers, each under its name")
+    tests: list[object] = Field(
+        default_factory=list,
+        description="golden tests: what the device answers and what must come of it, with default parameters",
+    )
 
 
 def load_profile(

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from edge_agent.config.yaml_nodes import Written
 
@@ -436,26 +437,42 @@ def _with_origin(parse: Callable[[object, Origin], object]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_NUMERIC: dict[str, Any] = {"type": "number"}
+def _form(title: str, **keywords: object) -> WithJsonSchema:
+    """What an editor is told of a text or a number; the title says what it is in one word."""
+    return WithJsonSchema({"type": "string", "title": title, **keywords})
 
-Duration = Annotated[float, PlainValidator(duration), WithJsonSchema(_TEXT)]
-Size = Annotated[int, PlainValidator(size), WithJsonSchema(_TEXT)]
-Exact = Annotated[Fraction, PlainValidator(exact), WithJsonSchema(_NUMERIC)]
-Number = Annotated[float, PlainValidator(number), WithJsonSchema(_NUMERIC)]
+
+_AMOUNT_FORM = r"^[0-9]+(\.[0-9]+)? ?"
+_NUMERIC = WithJsonSchema({"type": "number", "title": "number"})
+_SHARE: JsonSchemaValue = {"type": "string", "title": "percent", "pattern": f"^{_PERCENT.pattern}$"}
+
+Duration = Annotated[
+    float,
+    PlainValidator(duration),
+    _form("duration", pattern=f"{_AMOUNT_FORM}({'|'.join(_SECONDS)})$", examples=["250ms", "1s", "5min"]),
+]
+Size = Annotated[
+    int,
+    PlainValidator(size),
+    _form("size", pattern=f"{_AMOUNT_FORM}({'|'.join(_BYTES)})$", examples=["64KiB", "2GiB"]),
+]
+Exact = Annotated[Fraction, PlainValidator(exact), _NUMERIC]
+Number = Annotated[float, PlainValidator(number), _NUMERIC]
 Deadband = Annotated[
     float | Percent,
     PlainValidator(deadband),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": f"^{_PERCENT.pattern}$"}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "number", "title": "number", "minimum": 0}, _SHARE]}),
 ]
-Name = Annotated[str, PlainValidator(name), WithJsonSchema(_TEXT)]
-TagName = Annotated[str, PlainValidator(tag_name), WithJsonSchema(_TEXT)]
-LabelName = Annotated[str, PlainValidator(label_name), WithJsonSchema(_TEXT)]
-Text = Annotated[str, PlainValidator(words), WithJsonSchema(_TEXT)]
-SecretText = Annotated[Secret, _with_origin(secret), WithJsonSchema(_TEXT)]
-FilePath = Annotated[Path, _with_origin(referred_path), WithJsonSchema(_TEXT)]
-ExistingFile = Annotated[Path, _with_origin(existing_file), WithJsonSchema(_TEXT)]
-Resolved = Annotated[str, _with_origin(resolved), WithJsonSchema(_TEXT)]
-Broker = Annotated[BrokerUrl, PlainValidator(broker_url), WithJsonSchema(_TEXT)]
+Name = Annotated[str, PlainValidator(name), _form("name")]
+TagName = Annotated[str, PlainValidator(tag_name), _form("name")]
+LabelName = Annotated[str, PlainValidator(label_name), _form("name")]
+Text = Annotated[str, PlainValidator(words), _form("text")]
+SecretText = Annotated[
+    Secret, _with_origin(secret), _form("secret", examples=["${file:path}", "${cred:name}"])
+]
+FilePath = Annotated[Path, _with_origin(referred_path), _form("path")]
+ExistingFile = Annotated[Path, _with_origin(existing_file), _form("path")]
+Resolved = Annotated[str, _with_origin(resolved), _form("text")]
+Broker = Annotated[
+    BrokerUrl, PlainValidator(broker_url), _form("url", pattern="^mqtts?://", examples=["mqtts://host:8883"])
+]

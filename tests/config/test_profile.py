@@ -111,7 +111,7 @@ def test_twenty_mistakes_are_all_reported_at_their_places() -> None:
             "{interval: 1s, report: onchange}",
             (9, 32, "unknown report 'onchange' - did you mean 'on_change'?"),
         ),
-        ("{address: 1}", "{address: 1, forr: {n: 1}}", (11, 23, "unknown key 'forr'")),
+        ("{address: 1}", "{address: 1, for_: {n: 1}}", (11, 23, "unknown key 'for_' - did you mean 'for'?")),
         ("  force:", "  a.b:", (11, 3, "'a.b' cannot name a tag: the dot stands between a tag and its parts; use '_'")),
         ("  force:", "  5:", (11, 3, '5 is not a text; write "5" in quotes')),
         ("tags:\n  force: {address: 1}", "tags: [a]", (10, 1, "keys with values are expected here, not a list")),
