@@ -59,7 +59,8 @@ class Shelf:
     def take(self, reference: str, device: Section | None = None) -> Profile | None:
         """The newest profile that `vendor/model@1`, `@1.2` or `@1.2.3` stands for; None when it has mistakes.
 
-        `device` is the section with the parameters; mistakes in them are noted there, and give None too.
+        `device` is the section with the parameters; mistakes in them are noted there, and what can be looked
+        at is then the profile with its defaults.
         Raises ValueError, in words, when there is no such profile.
         """
         path = self._files.find(reference)
@@ -68,7 +69,7 @@ class Shelf:
         if device is None or not opened.drawing.whole:
             return usual
         values = given(device, opened.id, opened.params)
-        return None if values is None else self._variant(path, values)
+        return usual if values is None else self._variant(path, values)
 
     @property
     def usual(self) -> dict[Path, Profile]:

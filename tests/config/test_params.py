@@ -125,6 +125,12 @@ def test_a_value_that_does_not_fit_is_told_at_the_device(
     ]
 
 
+def test_what_else_is_wrong_with_the_device_is_told_too(tmp_path: Path) -> None:
+    loaded = _load(tmp_path, GATEWAY.replace("params: {base: 1}", "params: {base: a}, disable: [farce]"))
+
+    assert [(each.line, each.column) for each in loaded.problems] == [(6, 63), (6, 77)]
+
+
 def test_a_profile_without_parameters_takes_none(tmp_path: Path) -> None:
     loaded = _load(tmp_path, GATEWAY.replace("acme/press@1", "eastron/sdm630-v2@1"))
 
