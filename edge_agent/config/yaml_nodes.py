@@ -109,7 +109,12 @@ def read(data: bytes, file: Path) -> Document:
     return document
 
 
-_PASSWORD = re.compile(r"""(password["']?\s*:\s*["']?)(?!["']?\$\{)([^"',}#\s][^"',}#]*)""")
+# Keys that mean a secret, also misspelt: whoever reads the error must not read the password with it.
+_HIDDEN = r"(?:pas+[a-z]*|pwd|secret[a-z]*|token)"
+_HIDDEN_KEY = re.compile(_HIDDEN, re.IGNORECASE)
+_PASSWORD = re.compile(
+    rf"""({_HIDDEN}["']?\s*:\s*["']?)(?!["']?\$\{{)([^"',}}#\s][^"',}}#]*)""", re.IGNORECASE
+)
 _LOGIN = re.compile(r"(://[^/\s\"':@]*:)([^\s\"']*)(?=@)")
 
 
@@ -199,14 +204,27 @@ class _Builder:
             self._document.note(f"tag {_quoted(event.tag)}: YAML tags are not supported; leave it out", mark)
 
     def _scalar(self, event: Any, at: At, mark: Mark) -> object:  # noqa: ANN401 - yaml is untyped
+        secret = any(isinstance(key, str) and _HIDDEN_KEY.fullmatch(key) for key in at)
+        if secret:
+            self._cover(event)
         if not event.implicit[0]:
             return str(event.value)
         try:
             return plain(event.value)
         except ValueError as error:
-            secret = bool(at) and at[-1] == "password"
             self._spoil(at, "put the password in quotes" if secret else str(error), mark)
             return str(event.value)
+
+    def _cover(self, event: Any) -> None:  # noqa: ANN401 - yaml is untyped
+        """Cover a secret in the lines that may be shown; a reference to one may stay."""
+        if str(event.value).startswith("${"):
+            return
+        lines, start, end = self._document.lines, event.start_mark, event.end_mark
+        for number in range(start.line, min(end.line + 1, len(lines))):
+            line = lines[number]
+            first = start.column if number == start.line else len(line) - len(line.lstrip())
+            last = end.column if number == end.line else len(line)
+            lines[number] = line[:first] + "*" * (last - first) + line[last:]
 
     def _sequence(self, at: At) -> tuple[object, Any]:
         values: list[object] = []
