@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.syntax import hint, nearest, quoted
 
 Value = str | int | float | bool
 """What a name can stand for; a number with a decimal point is one that remembers its text."""
@@ -98,8 +98,8 @@ def _filled(placeholder: str, values: Mapping[str, Value | None]) -> Value:
 
 def _known(name: str, values: Mapping[str, Value | None]) -> Value:
     if name not in values:
-        advice = hint(name, list(values)) or "; write {{ for a brace that stands for itself"
-        raise ValueError(f"unknown name '{name}' in a placeholder{advice}")
+        brace = "" if nearest(name, list(values)) else " (a brace that stands for itself is written {{)"
+        raise ValueError(f"unknown name '{name}' in a placeholder{hint(name, list(values))}{brace}")
     value = values[name]
     if value is None:
         raise UndecidedError

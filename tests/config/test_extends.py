@@ -144,6 +144,14 @@ def test_null_is_for_deleting(tmp_path: Path, line: str, problem: tuple[int, int
     assert problems[0].message.startswith(problem[2]) or "no value" in problems[0].message
 
 
+def test_what_cannot_be_read_deletes_nothing(tmp_path: Path) -> None:
+    _, problems = _load(tmp_path, CHILD.replace("heat: null", "heat: *gone"))
+
+    assert _placed(problems) == [
+        ("child.yaml", 9, 9, "'*gone': aliases are not supported; write the value out")
+    ]
+
+
 def test_null_in_a_file_that_extends_nothing_is_a_missing_value(tmp_path: Path) -> None:
     _, problems = _load(tmp_path, PRESS.replace("unit: Cel", "unit: null"))
 

@@ -1,4 +1,5 @@
 # ruff: noqa: E501 - a table of mistakes is read one per line
+import pickle
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def test_what_only_some_members_have_wrong_is_told_of_the_first_of_them(tmp_path
         ("  di_{n}:", "  di_{n*0}:", (12, 3, "'di_0' is made twice; it stands in rack.yaml:12 already")),
         ("  rest:", "  di_{channels-1}:", (13, 3, "'di_2' is made twice; it stands in rack.yaml:12 already")),
         ("  rest:", "  rest_{chnnels}:", (13, 3, "unknown name 'chnnels' in a placeholder - did you mean 'channels'?")),
-        ("{n+1:04}", "{m+1:04}", (12, 21, "unknown name 'm' in a placeholder; there are: channels, n")),
+        ("{n+1:04}", "{m+1:04}", (12, 21, "unknown name 'm' in a placeholder; there are: channels, n (a brace that stands for itself is written {{)")),
         ("type: uint16", "type: uint16, unit: '{cycles}'", (13, 46, "unknown name 'cycles' in a placeholder; there is: channels")),
         ("  di_{n}:", "  di.{n}:", (12, 3, "'di.0' cannot name a tag: the dot stands between a tag and its parts; use '_'")),
     ],
@@ -193,6 +194,7 @@ def test_devices_come_in_families_too(tmp_path: Path) -> None:
     ]
     first, second, *_ = gateway.devices.values()
     assert first.tags[0] is second.tags[0]
+    assert b"placeholders" not in pickle.dumps(gateway)  # plain numbers and texts, whatever they came from
 
 
 def test_what_is_wrong_in_a_family_of_devices_is_told_once(tmp_path: Path) -> None:
@@ -206,6 +208,14 @@ def test_a_family_and_a_device_of_one_name_are_told_with_both_places(tmp_path: P
 
     assert _messages(loaded.problems) == [
         (7, 3, "'meter-2' is made twice; it stands in agent.yaml:6 already")
+    ]
+
+
+def test_a_topic_that_lacks_a_label_of_a_family_is_told_once(tmp_path: Path) -> None:
+    loaded = _gateway(tmp_path, GATEWAY.replace('example"}', 'example"}, topic: "{line}/{device}/{group}"'))
+
+    assert [message for _, _, message in _messages(loaded.problems)] == [
+        "{line} has no value for device 'meter-1' and 3 more; there is: field"
     ]
 
 

@@ -79,7 +79,7 @@ def test_what_a_profile_may_say_is_valid(text: str) -> None:
         (PRESS + "tags: {a: {address: 1, bits: {x: z}}}", "tags.a.bits.x"),
         (PRESS + "tags: {}\nparams: {a: {type: integer}}", "params.a.type"),
         (PRESS + "tags: {}\ntests: [{registers: {holdin: {}}, expect: {a: 1}}]", "tests.0.registers"),
-        (PRESS + "tags: {}\ntests: [{name: x, registers: {}, expect: {a: {valeu: 1}}}]", "tests.0.expect.a"),
+        (PRESS + "tags: {}\ntests: [{name: x, registers: {}, expect: {a: {adress: 1}}}]", "tests.0.expect.a"),
         (HEAD + "extends: a/b@1\ntags: {a: {adress: 1}}\n", ""),
         (HEAD.replace("version: 1.0.0\n", "") + "extends: a/b@1\n", ""),
     ],

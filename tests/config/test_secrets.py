@@ -45,9 +45,9 @@ PLAIN = [
 MISTAKES = [
     ("", ""),
     ("password:", "password: x, password:"),
-    ("password:", "pasword:"),
+    ("password:", "passwordd:"),
     ("password:", "Passwort:"),
-    ("user: {name: gw, ", "user: {nmae: gw, "),
+    ("user: {name: gw, ", "user: {nam_: gw, "),
     ("user: {name: gw, ", "user: {name: , "),
     ("user: {name: gw, ", "user: [name: gw, "),
     ("mqtts://broker", "mqtts://gw:tweety-4711@broker"),
