@@ -71,12 +71,15 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
         why = f"  {each['why']}" if each["why"] else ""
         yield f"{name:<24} {each['state']:<9} {_when(each['since']):<20} {_when(each['last_good'])}{why}"
     yield ""
-    yield f"{'DESTINATION':<24} {'LINK':<9} {'DELIVERED UNTIL':<20} WAITING  SENT"
+    yield f"{'DESTINATION':<24} {'LINK':<9} {'DELIVERED UNTIL':<20} {'WAITING':<8} {'OLDEST':<20} SENT"
     for name, each in answer["destinations"].items():
         link = "up" if each["connected"] else "down"
         why = f"  {each['why']}" if each["why"] else ""
         sent = f"{each['scans']} scans in {each['messages']} messages"
-        yield f"{name:<24} {link:<9} {_when(each['delivered_until']):<20} {each['waiting']:<8} {sent}{why}"
+        waiting = f"{each['waiting']}{'+' if each['more'] else ''}"
+        oldest = "" if each["oldest"] is None else _when(each["oldest"])
+        until = _when(each["delivered_until"])
+        yield f"{name:<24} {link:<9} {until:<20} {waiting:<8} {oldest:<20} {sent}{why}"
     yield ""
     disk = (
         "the disk cannot be written" if buffer["failing"] else f"{buffer['bytes'] / 1048576:.1f} MiB on disk"
