@@ -120,7 +120,7 @@ class Verdict:
         }
 
     def _answers(self, key: Key, scan: Mapping[str, Any]) -> bool:
-        """Whether any tag of a stream is not bad after its next scan: then the next reading is reported too."""
+        """Whether any tag of a stream is not bad after its next scan: then another reading is due."""
         bad, good, quality = self._bad.setdefault(key, {}), scan.get("v", {}), scan.get("q", {})
         bad.update(dict.fromkeys(bad if "*" in quality else quality, True))
         bad.update(dict.fromkeys(good, False))

@@ -82,8 +82,8 @@ class Sending:
 class Progress:
     """What the status tells of a destination. Times in ns UTC; counts since the start.
 
-    `waiting` records, the oldest of `oldest_ns`, have been read from the log and not acknowledged; `more` when
-    there may be others in it, not read yet.
+    `waiting` records, the oldest of `oldest_ns`, have been read from the log and not acknowledged; `more`
+    when there may be others in it, not read yet.
     """
 
     connected: bool = False
@@ -202,7 +202,7 @@ class Uplink:
     async def _wait(self, seconds: float) -> None:
         """Wait before the next attempt; a stop is no reason to wait long.
 
-        The log is read on meanwhile, as far as there is room: what waits is known also while there is no link.
+        The log is read on meanwhile, as far as there is room: what waits is known without a link too.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + (min(seconds, 0.5) if self._stopping else seconds)
