@@ -74,6 +74,8 @@ async def _play(seconds: float | None, args: argparse.Namespace) -> Mapping[str,
 
     if args.json or args.plain or not _draws():
         return await play(devices, Course(seconds, args.broker, say, keys))
+    # A terminal that is closed must not leave a broker behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, keys.put_nowait, QUIT)
     keyboard = sys.stdin.fileno() if sys.stdin.isatty() else None
     colours = not os.environ.get("NO_COLOR")
     with Terminal(sys.stdout.fileno(), keyboard, lambda key: _press(keys, key), colours=colours) as terminal:

@@ -79,8 +79,7 @@ async def play(devices: Sequence[tuple[Simulated, Profile]], course: Course) -> 
             await scene.start_agent()
             try:
                 await _act(scene, course)
-                scene.ending = True
-                await scene.end_agent(signal.SIGTERM)
+                await scene.end()
             finally:
                 await scene.end_agent(signal.SIGKILL)
             return await _settle(scene)

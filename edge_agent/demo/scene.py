@@ -77,6 +77,12 @@ class Scene:
         """Start the agent; it must not run."""
         self.process = await programs.agent(self.config, self.folder / "agent.log")
 
+    async def end(self) -> None:
+        """Stop the agent in order; the demo is over."""
+        self.ending = True
+        self.news.set()
+        await self.end_agent(signal.SIGTERM)
+
     async def end_agent(self, number: signal.Signals) -> None:
         """Send the agent a signal and wait until it is gone."""
         if self.process is not None:

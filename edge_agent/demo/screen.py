@@ -87,6 +87,7 @@ class Snapshot:
     """All that a frame shows. `buffer` is None when the agent does not answer; `agent` says how it is.
 
     `online` is what the cloud thinks of the gateway. `events` are times of day with words, oldest first.
+    `keys` are what each does, and to what: the second is left out where there is no room for both.
     """
 
     title: str
@@ -98,7 +99,7 @@ class Snapshot:
     buffer: BufferLine | None
     books: Books
     events: Sequence[tuple[str, str]]
-    keys: str
+    keys: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def frame(now: Snapshot, width: int, height: int) -> list[Line]:
     """The lines of a frame: exactly `height`, each exactly `width` cells wide."""
     columns = _columns(width)
     above = [_header(now), _heading(columns)]
-    below = [*_facts(now), *_events(now.events), _verdict(now.books), ((now.keys, "head"),)]
+    below = [*_facts(now), *_events(now.events), _verdict(now.books), _keys(now.keys, width)]
     room = height - len(above) - len(below) - len(now.devices)
     table = list(_table(now, columns, max(room, 0)))
     blank: list[Line] = [()] * max(0, height - len(above) - len(table) - len(below))
@@ -310,9 +311,10 @@ def _buffer(buffer: BufferLine | None, agent: str) -> tuple[str, Style]:
         return f"not known: {agent}", "bad"
     if not buffer.waiting and not buffer.more:
         return "nothing waits", "good"
-    oldest = "" if buffer.oldest_s is None else f", the oldest {span(buffer.oldest_s)} old"
-    count = f"{buffer.waiting}{' or more' if buffer.more else ''}"
-    return f"{count} records wait{oldest}", "plain"
+    oldest = "of unknown age" if buffer.oldest_s is None else f"{span(buffer.oldest_s)} old"
+    if buffer.waiting == 1 and not buffer.more:
+        return f"1 record waits, {oldest}", "plain"
+    return f"{buffer.waiting}{' or more' if buffer.more else ''} records wait, the oldest {oldest}", "plain"
 
 
 def _events(events: Sequence[tuple[str, str]]) -> Iterator[Line]:
@@ -327,3 +329,10 @@ def _verdict(books: Books) -> Line:
     good = not books.missing and not books.wrong
     end = "all accounted for" if good else "NOT ALL ACCOUNTED FOR"
     return ((f"missing {books.missing}  wrong {books.wrong}  {end}", "good" if good else "bad"),)
+
+
+def _keys(keys: Sequence[tuple[str, str]], width: int) -> Line:
+    words = "   ".join(f"{does} {what}".rstrip() for does, what in keys)
+    if cells(words) > width:
+        words = "  ".join(does for does, _ in keys)
+    return ((words, "head"),)

@@ -17,7 +17,6 @@ from edge_agent.demo.screen import Line, Style, text
 ENTER = "\x1b[?1049h\x1b[?25l"  # alternate screen, no cursor
 LEAVE = "\x1b[?25h\x1b[?1049l"
 CLEAR = "\x1b[2J"
-HOME = "\x1b[H"
 
 COLOURS: dict[Style, str] = {
     "plain": "",
@@ -31,6 +30,9 @@ COLOURS: dict[Style, str] = {
 PLAIN = "\x1b[0m"
 
 INTERRUPT, SUSPEND = "\x03", "\x1a"
+
+AGAIN_S = 0.2
+"""By then a process that was told to stop has stopped."""
 
 SIZE = (80, 24)
 """Where the terminal does not tell."""
@@ -51,6 +53,7 @@ class Terminal:
         self._colours = colours
         self._found: list[Any] | None = None
         self._fresh = True
+        self._again: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -65,11 +68,18 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         loop = asyncio.get_running_loop()
+        if self._again is not None:
+            self._again.cancel()
         if self._keyboard is not None:
             loop.remove_reader(self._keyboard)
         loop.remove_signal_handler(signal.SIGCONT)
         loop.remove_signal_handler(signal.SIGWINCH)
         self._give_back()
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether there is a keyboard."""
+        return self._keyboard is not None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,8 +92,10 @@ class Terminal:
 
     def show(self, lines: Sequence[Line]) -> None:
         """Draw a frame over the one before, in one write."""
-        start, self._fresh = (CLEAR + HOME if self._fresh else HOME), False
-        self._write(start + "\r\n".join(map(self._drawn, lines)))
+        start, self._fresh = (CLEAR if self._fresh else ""), False
+        # Each line is told its row: terminals differ in what they make of line ends and of their last column.
+        rows = (f"\x1b[{row}H{self._drawn(line)}" for row, line in enumerate(lines, 1))
+        self._write(start + "".join(rows))
 
     def _drawn(self, line: Line) -> str:
         if not self._colours:
@@ -137,6 +149,8 @@ class Terminal:
     def _suspend(self) -> None:
         """Stop like any program at Ctrl-Z, and with us the agent and the broker that belong to this job."""
         self._give_back()
+        # Where no shell could put us to the front again, the signal is ignored, and we go on.
+        self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._take)
         os.killpg(0, signal.SIGTSTP)
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from edge_agent.ops import control
 FRAME_S = 0.2
 ASK_S = 1.0
 """The agent is asked, and the books are counted, no more often than this."""
+
+NO_KEYS = (("Ctrl-C ends", "(no keys: the input is not a terminal)"),)
 
 Status = Mapping[str, Any]
 
@@ -37,7 +40,10 @@ async def watch(scene: Scene, terminal: Terminal) -> None:
             if asked is None and time.monotonic() >= ask_at:
                 ask_at = time.monotonic() + ASK_S
                 asked, books = asyncio.create_task(_ask(path)), counted(scene)
-            terminal.show(frame(snapshot(scene, status, books, time.time()), *terminal.size))
+            now = snapshot(scene, status, books, time.time())
+            if not terminal.takes_keys:
+                now = replace(now, keys=NO_KEYS)
+            terminal.show(frame(now, *terminal.size))
             await _news(scene)
     finally:
         if asked is not None:
@@ -104,9 +110,9 @@ def _time_of_day(at: float) -> str:
     return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
 
 
-def _keys(scene: Scene) -> str:
-    link = "cut the broker link" if scene.cut_at is None else "restore the broker link"
-    return f"b {link}   p {scene.next_plc}   k kill -9 the agent   q quit"
+def _keys(scene: Scene) -> Sequence[tuple[str, str]]:
+    cut = "b cut" if scene.cut_at is None else "b restore"
+    return (cut, "the broker link"), (f"p {scene.next_plc}", ""), ("k kill -9", "the agent"), ("q quit", "")
 
 
 def _agent(scene: Scene, status: Status | None) -> str:
