@@ -62,7 +62,7 @@ class Cloud:
                 since_s = now - each["since"] / 1000
                 yield DeviceLine(name, each["state"], since_s, each["why"], tuple(self._lines(name, now)))
             else:
-                why = f"was {each['state']}; the gateway is offline ({self._state.get('why')})"
+                why = f"was {each['state']}; gateway offline ({self._state.get('why')})"
                 yield DeviceLine(name, UNKNOWN, now - self._said, why, tuple(self._lines(name, now)))
 
     def _begin(self, document: Mapping[str, Any], now: float) -> None:

@@ -73,7 +73,7 @@ async def play(devices: Sequence[tuple[Simulated, Profile]], course: Course) -> 
         receiver = Receiver(port, version, scene.arrived)
         await receiver.start()
         stack.callback(receiver.stop)
-        names = " and ".join(each.name for each in kinds)
+        names = ", ".join(each.name for each in kinds)
         course.say(f"plant: {names}, the agent, broker {scene.broker}, in {folder}")
         async with _watched(scene, course):
             await scene.start_agent()

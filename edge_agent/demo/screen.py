@@ -262,7 +262,7 @@ def _device_line(device: DeviceLine, hidden: int) -> Line:
     return (
         (f"{device.device} ", "head"),
         (f"{device.state} for {span(device.since_s)}", style),
-        (f"  +{hidden} tags" if hidden else "", "dim"),
+        (f"  +{hidden} more" if hidden else "", "dim"),
         (f"  {device.why}", style),
     )
 

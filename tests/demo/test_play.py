@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def unsaid(_line: str) -> None:
 
 def test_configuration_of_any_plant_has_no_mistakes(tmp_path: Path) -> None:
     devices = [each for each, _ in DEVICES]
+    devices.append(replace(devices[1], name="io-2", steady={}))
     ports = {each.name: 5020 + i for i, each in enumerate(devices)}
 
     path = plant.write(tmp_path, devices, plant.Addresses(ports, 1883, "5"))
@@ -42,7 +44,8 @@ def test_configuration_of_any_plant_has_no_mistakes(tmp_path: Path) -> None:
     loaded = load(path, kinds())
     assert loaded.problems == ()
     assert loaded.gateway is not None
-    assert list(loaded.gateway.devices) == ["meter-1", "io-1"]
+    assert list(loaded.gateway.devices) == ["meter-1", "io-1", "io-2"]
+    assert loaded.gateway.devices["io-2"].connection == "plc-io-2"
     assert loaded.gateway.devices["meter-1"].groups["fast"].interval_s == 0.5
 
 
