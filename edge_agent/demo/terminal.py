@@ -5,6 +5,7 @@ However the context is left, the terminal is as it was found: lines, echo, curso
 
 import asyncio
 import os
+import re
 import signal
 import termios
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ COLOURS: dict[Style, str] = {
     "dim": "\x1b[2m",
 }
 PLAIN = "\x1b[0m"
+
+ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.DOTALL)
+"""What keys with a name, or pressed with Alt, send (ECMA-48, 5.4)."""
 
 INTERRUPT, SUSPEND = "\x03", "\x1a"
 
@@ -159,7 +163,7 @@ def keys(chunk: bytes) -> str:
 
     An escape sequence, such as of an arrow key, is none of ours; its letters must not be taken for keys.
     """
-    return chunk.decode(errors="replace").partition("\x1b")[0].lower()
+    return ESCAPE.sub("", chunk.decode(errors="replace")).lower()
 
 
 def _raw(settings: list[Any]) -> list[Any]:

@@ -155,7 +155,17 @@ async def test_screen_that_is_no_terminal_has_the_usual_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("chunk", "pressed"), [(b"bK", "bk"), (b"\x1b[B", ""), (b"q\x1bb", "q"), (b"\xff", "�"), (b"", "")]
+    ("chunk", "pressed"),
+    [
+        (b"bK", "bk"),
+        (b"\x1b[B", ""),
+        (b"\x1b[Bp\x1b[15~k", "pk"),
+        (b"\x1bOPb", "b"),
+        (b"q\x1bb", "q"),
+        (b"\x1b", ""),
+        (b"\xff", "\ufffd"),
+        (b"", ""),
+    ],
 )
 def test_letters_of_an_escape_sequence_are_no_keys(chunk: bytes, pressed: str) -> None:
     assert keys(chunk) == pressed
