@@ -12,6 +12,10 @@ from edge_agent.core.nodes import STORES, Node
 from edge_agent.drivers.opcua.values import OVERFLOW, reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BEYOND = datetime(2262, 1, 1, tzinfo=UTC)
+"""Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5), and a record counts ns in
+64 bit.
+"""
 Sample = tuple[int, Value, str, int]
 """Column, value, quality, time in ns UTC."""
 
@@ -60,7 +64,7 @@ class Columns:
     def _sample(self, i: int, answer: ua.DataValue, now_ns: int) -> Sample:
         value, quality = self._readers[i](answer)
         stamp = self._time(answer)
-        return i, value, quality, now_ns if stamp is None else _ns(stamp)
+        return i, value, quality, _ns(stamp) if stamp is not None and EPOCH <= stamp < BEYOND else now_ns
 
     def _scan(self, samples: Sequence[Sample], now_ns: int) -> Scan:
         columns, values, quality, times = zip(*samples, strict=True)

@@ -135,7 +135,7 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 def _check_times(section: Section, made: Group) -> None:
     if made.mode == "subscribe" and made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
-        message = f"the lifetime is at least three keep-alives of {made.keepalive_s:g} s"
+        message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"
         at = "lifetime" if section.inside("lifetime").present else "keepalive"
         section.error_at_key(message, at)
 
