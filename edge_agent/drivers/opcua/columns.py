@@ -13,7 +13,7 @@ from edge_agent.drivers.opcua.values import OVERFLOW, reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BEYOND = datetime(2262, 1, 1, tzinfo=UTC)
-"""Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5), and a record counts ns in
+"""Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5). A record counts ns in
 64 bit.
 """
 Sample = tuple[int, Value, str, int]
