@@ -257,7 +257,7 @@ def test_who_sees_the_reports_knows_what_was_told(story: list[Scan | str]) -> No
 
 
 def agree(seen: dict[int, Sample], known: dict[int, Sample]) -> bool:
-    """What a receiver has seen is what is known, up to deadband; after a gap it knows that it knows nothing."""
+    """What a receiver has seen is what is known, up to deadband; after a gap it knows of knowing nothing."""
     return all(
         quality == UNKNOWN
         or (quality == known[i][1] and (quality.startswith("bad:") or near(value, known[i][0], BAND[i])))

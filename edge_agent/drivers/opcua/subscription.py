@@ -101,6 +101,7 @@ class _Going:
         self.retry_at = 0.0
         self.late_at: float | None = None
         self.silence_s = 0.0
+        self.unsure = False
 
 
 class GroupSubscription:
@@ -164,7 +165,8 @@ class GroupSubscription:
             return None
         going.subscription, going.next = mark.subscription, _following(mark.sequence)
         going.absent = {int(each) for each in absent.split(",") if each}
-        going.silence_s = _silence_s(self._group.keepalive_s)
+        # No server gives a sign of life more often than it publishes.
+        going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
         session.listen(going.subscription, going.inbox)
         held = [each for each in held if each >= going.next]
         log.info("subscription goes on", device=self._device.name, group=self._group.name, held=len(held))
@@ -175,11 +177,13 @@ class GroupSubscription:
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
         going.next = _following(sequence)
+        # What was lost may have been the last word on a tag: without a new reading it would be wrong for ever.
+        going.unsure = going.unsure or lost
         return self._news(going, message, SOURCE_LOST if lost else "")
 
     async def _read(self, going: _Going) -> News:
         """The present value of every tag."""
-        session = going.session
+        session, going.unsure = going.session, False
         nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
         scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         return News((scan,), complete=True)
@@ -252,6 +256,8 @@ class GroupSubscription:
                 return self._news(going, message)
             if going.session.failure is not None:
                 raise going.session.failure
+            if going.unsure:
+                return await self._read(going)
             if going.inbox.alive:
                 going.inbox.alive = False
                 return News()
