@@ -177,7 +177,7 @@ class GroupSubscription:
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
         going.next = _following(sequence)
-        # What was lost may have been the last word on a tag: without a new reading it would be wrong for ever.
+        # What was lost may have been the last word on a tag, which would stay wrong without a new reading.
         going.unsure = going.unsure or lost
         return self._news(going, message, SOURCE_LOST if lost else "")
 
@@ -261,11 +261,9 @@ class GroupSubscription:
             if going.inbox.alive:
                 going.inbox.alive = False
                 return News()
-            if going.inbox.lacks(going.next):
-                going.late_at = going.late_at or loop.time() + LATE_S
-                if loop.time() >= going.late_at:
-                    going.late_at = None
-                    return await self._again(going, going.next)
+            if _is_late(going, loop.time()):
+                going.late_at = None
+                return await self._again(going, going.next)
             if going.absent and loop.time() >= going.retry_at:
                 await going.session.look_around()  # its namespaces may have changed meanwhile
                 return await self._add_absent(going)
@@ -327,6 +325,14 @@ async def read(
     rest = iter(answers)
     whole = [NO_SUCH_NODE if node is None else next(rest) for node in nodes]
     return columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+
+
+def _is_late(going: _Going, now: float) -> bool:
+    """Whether the next notification has stayed out for too long behind a later one."""
+    if not going.inbox.lacks(going.next):
+        return False
+    going.late_at = going.late_at or now + LATE_S
+    return now >= going.late_at
 
 
 def _silence_s(keepalive_s: float) -> float:
