@@ -76,7 +76,7 @@ class DeviceKeys(Keys):
 
 
 class UserKeys(Keys):
-    """`user` of a broker."""
+    """`user` of a broker or a server."""
 
     name: Resolved
     password: SecretText
