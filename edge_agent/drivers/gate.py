@@ -29,7 +29,7 @@ class Gate:
     def check(self) -> None:
         """Raises DeviceError `disconnected` while the next attempt has to wait."""
         if asyncio.get_running_loop().time() < self._retry_at:
-            raise DeviceError("disconnected", self._down or "closed by the device without an answer")
+            raise DeviceError("disconnected", self._down or "lost; the next attempt waits a moment")
 
     def failed(self, error: DeviceError, held_s: float) -> None:
         """An attempt failed, after a connection that had held so many seconds."""

@@ -15,7 +15,7 @@ from typing import IO
 
 from tests.bench.requests import requests_in
 from tests.bench.scenario import Figures, Received, Scenario
-from tests.bench.subjects import Subject, variables
+from tests.bench.subjects import Subject, server, variables
 
 SETTLE_S = 60  # seconds the helpers live beyond warm-up and window: starting, counting, stopping
 STOP_S = 20.0  # an orderly stop of the agent takes 7 s at most: 2 for devices, 5 for the last PUBACKs
@@ -34,10 +34,9 @@ def measure(
         folder = Path(name)
         log = folder / "requests.log"
         broker = _start_broker(stack, folder)
-        server = stack.enter_context(
-            _program([*simulator, str(scenario.devices), str(life_s), str(log)], folder, "simulator")
-        )
-        devices = [int(port) for port in _line(server, folder, "simulator").split()]
+        command = server(scenario, simulator, folder, life_s)
+        plcs = stack.enter_context(_program(command, folder, "simulator"))
+        devices = [int(port) for port in _line(plcs, folder, "simulator").split()]
         receiver = stack.enter_context(
             _program([sys.executable, "-m", "tests.bench.receiver", str(broker)], folder, "receiver")
         )
@@ -59,7 +58,7 @@ def measure(
         if not received.values:
             raise NoFigures(f"{subject.name} delivered no value\n{_last_words(folder, 'subject')}")
         _stop(program)
-        _stop(server)
+        _stop(plcs)
         requests = requests_in(log, start_ns, end_ns, scenario.interval_s)
         return Figures(subject.name, (end_ns - start_ns) / 1e9, cpu_s, peak_rss_mb, received, requests)
 

@@ -24,7 +24,8 @@ HEADINGS = (
 
 def table(scenario: Scenario, runs: Sequence[Figures]) -> str:
     """One line per run, then the ratios; p50, p99 and max are poll jitter."""
-    load = f"{scenario.devices} devices x {scenario.tags} float32 every {scenario.interval_s:g} s"
+    what = "OPC UA server" if scenario.protocol == "opcua" else "devices"
+    load = f"{scenario.devices} {what} x {scenario.tags} float32 every {scenario.interval_s:g} s"
     lines = [f"{scenario.name}: {load}", "".join(f"{text:>{width}}" for text, width in HEADINGS)]
     lines += [
         "".join(f"{cell:>{width}}" for cell, (_, width) in zip(_cells(run), HEADINGS, strict=True))

@@ -1,19 +1,28 @@
 """What is measured, under which load, and the figures that come of it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """So many devices with so many float32 tags each, all read once per interval."""
+    """So many devices with so many float32 tags each, all read once per interval, or told by the server."""
 
     name: str
     devices: int
     tags: int
     interval_s: float
+    protocol: Literal["modbus", "opcua"] = "modbus"
 
 
-SCENARIOS = (Scenario("50x100", 50, 100, 1.0), Scenario("500x100", 500, 100, 1.0))
+SCENARIOS = (
+    Scenario("50x100", 50, 100, 1.0),
+    Scenario("500x100", 500, 100, 1.0),
+    Scenario("opcua-1000-1Hz", 1, 1000, 1.0, "opcua"),
+    Scenario("opcua-5000-1Hz", 1, 5000, 1.0, "opcua"),
+    Scenario("opcua-1000-10Hz", 1, 1000, 0.1, "opcua"),
+    Scenario("opcua-5000-10Hz", 1, 5000, 0.1, "opcua"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def agent_command(
     profile.parent.mkdir(parents=True)
     profile.write_text(_profile(scenario))
     config = folder / "agent.yaml"
-    config.write_text(_gateway(broker, devices))
+    config.write_text(_gateway(scenario, broker, devices))
     return [sys.executable, "-m", "edge_agent", "run", "--config", str(config)]
 
 
@@ -81,7 +81,17 @@ def _flags() -> list[str] | None:
     return asked.stdout.split() if asked.returncode == 0 else None
 
 
+def server(scenario: Scenario, simulator: list[str], folder: Path, seconds: int) -> list[str]:
+    """The command of the simulated devices of a scenario; `simulator` is that of Modbus devices."""
+    log = str(folder / "requests.log")
+    if scenario.protocol == "opcua":
+        return [sys.executable, "-m", "tests.bench.opcua_server", str(scenario.tags), str(seconds), log]
+    return [*simulator, str(scenario.devices), str(seconds), log]
+
+
 def _profile(scenario: Scenario) -> str:
+    if scenario.protocol == "opcua":
+        return _opcua_profile(scenario)
     tags = "".join(f"  tag_{tag:03}: {{address: {2 * tag}}}\n" for tag in range(scenario.tags))
     return (
         "schema: edge-agent/profile/1\n"
@@ -95,9 +105,33 @@ def _profile(scenario: Scenario) -> str:
     )
 
 
-def _gateway(broker: int, devices: Sequence[int]) -> str:
+def _opcua_profile(scenario: Scenario) -> str:
+    tags = "".join(f'  tag_{tag:04}: {{node: "plc:s=Tag{tag}"}}\n' for tag in range(scenario.tags))
+    times = f"publishing: {scenario.interval_s * 1000:g}ms, sampling: {scenario.interval_s * 1000:g}ms"
+    return (
+        "schema: edge-agent/profile/1\n"
+        "id: bench/float100\n"
+        "version: 1.0.0\n"
+        "title: Floats of a server, for measurements\n"
+        "protocol: opcua\n"
+        'namespaces: {plc: "urn:bench"}\n'
+        "defaults: {type: Float, group: fast}\n"
+        f"groups:\n  fast: {{{times}}}\n"
+        f"tags:\n{tags}"
+    )
+
+
+def _connection(scenario: Scenario, port: int) -> str:
+    if scenario.protocol == "opcua":
+        return (
+            f'{{opcua: {{endpoint: "opc.tcp://127.0.0.1:{port}", security: {{policy: None, mode: none}}}}}}'
+        )
+    return f'{{modbus: {{tcp: "127.0.0.1:{port}"}}}}'
+
+
+def _gateway(scenario: Scenario, broker: int, devices: Sequence[int]) -> str:
     connections = "".join(
-        f'  plc{index:04}: {{modbus: {{tcp: "127.0.0.1:{port}"}}}}\n' for index, port in enumerate(devices)
+        f"  plc{index:04}: {_connection(scenario, port)}\n" for index, port in enumerate(devices)
     )
     entries = "".join(
         f"  plc{index:04}: {{profile: bench/float100@1, connection: plc{index:04}, unit: 1}}\n"

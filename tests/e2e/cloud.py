@@ -110,9 +110,10 @@ class Books:
 
     def _values(self, device: str, scan: Mapping[str, Any]) -> None:
         truth = _truth(device)
+        offsets = scan.get("t", {})
         for column, value in scan.get("v", {}).items():
             self.values += 1
-            wrong = truth.check(column, value, scan["ts"])
+            wrong = truth.check(column, value, scan["ts"] + offsets.get(column, 0))
             if wrong is not None:
                 self.faults.append(f"{device}.{column} = {value!r} at {scan['ts']}: {wrong}")
 

@@ -17,14 +17,17 @@ from edge_agent.config.settings import Tag
 from edge_agent.config.shelf import shipped_profiles
 from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.modbus import ModbusPlc
+from edge_agent.sim.opcua import OpcUaPlc
 
 GATEWAY = "gw17"
 SOON_S = 20.0  # what is waited for comes within a second or two; a loaded machine needs longer
-PROFILES = {"meter": "eastron/sdm630-v2", "io": "edge-agent/io-demo"}
-"""A device that reports every scan, and one that reports changes."""
+PROFILES = {"meter": "eastron/sdm630-v2", "io": "edge-agent/io-demo", "press": "siemens/s7-1500-press"}
+"""A device that reports every scan, one that reports changes, and one that tells its news by itself."""
 GROUPS = {
     "meter": "{fast: {interval: 100ms}, energy: {interval: 500ms}}",
     "io": "{io: {interval: 200ms}, fast: {interval: 200ms}, slow: {interval: 1s}}",
+    "press": "{fast: {publishing: 200ms, keepalive: 1s, queue: 300},"
+    " process: {publishing: 300ms, keepalive: 1s, queue: 300}, slow: {interval: 500ms}}",
 }
 
 
@@ -103,10 +106,7 @@ class Agent:
     def _config(self) -> str:
         lines = ["schema: edge-agent/gateway/1", f"gateway: {{id: {GATEWAY}, labels: {{site: wolfsburg}}}}"]
         lines.append("connections:")
-        lines += [
-            f'  {name}: {{modbus: {{tcp: "127.0.0.1:{at}", timeout: 300ms}}}}'
-            for name, at in self.plcs.items()
-        ]
+        lines += [f"  {name}: {_connection(name, at)}" for name, at in self.plcs.items()]
         lines.append("devices:")
         lines += [
             f"  {name}: {{profile: {PROFILES[name]}@1, connection: {name}, groups: {GROUPS[name]}}}"
@@ -125,20 +125,38 @@ class Agent:
 class Plant:
     """PLCs by device, and the agent that reads them."""
 
-    plcs: Mapping[str, ModbusPlc]
+    plcs: Mapping[str, ModbusPlc | OpcUaPlc]
     agent: Agent
+
+    @property
+    def press(self) -> OpcUaPlc:
+        """The one that is an OPC UA server."""
+        plc = self.plcs["press"]
+        assert isinstance(plc, OpcUaPlc)
+        return plc
 
 
 @asynccontextmanager
 async def plant(folder: Path, broker: int, *devices: str, **more: str) -> AsyncIterator[Plant]:
     """PLCs that run and an agent that does not yet; it is killed at the end. `more` is for the Agent."""
     async with AsyncExitStack() as stack:
-        plcs = {
-            name: await stack.enter_async_context(ModbusPlc(tags(name))) for name in devices or ("meter",)
-        }
+        plcs: dict[str, ModbusPlc | OpcUaPlc] = {}
+        for name in devices or ("meter",):
+            plcs[name] = await stack.enter_async_context(_plc(name))
         agent = Agent(folder, broker, {name: plc.port for name, plc in plcs.items()}, **more)
         stack.callback(agent.kill)
         yield Plant(plcs, agent)
+
+
+def _plc(name: str) -> ModbusPlc | OpcUaPlc:
+    return OpcUaPlc(tags(name)) if name == "press" else ModbusPlc(tags(name))
+
+
+def _connection(name: str, port: int) -> str:
+    if name == "press":
+        endpoint = f'"opc.tcp://127.0.0.1:{port}"'
+        return f"{{opcua: {{endpoint: {endpoint}, security: {{policy: None, mode: none}}, timeout: 2s}}}}"
+    return f'{{modbus: {{tcp: "127.0.0.1:{port}", timeout: 300ms}}}}'
 
 
 async def until(condition: Callable[[], bool], what: str, timeout_s: float = SOON_S) -> None:

@@ -1,6 +1,6 @@
 """Answers of a server -> scans: which sample goes to which scan, and what time each of them has."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -16,8 +16,8 @@ BEYOND = datetime(2262, 1, 1, tzinfo=UTC)
 """Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5). A record counts ns in
 64 bit.
 """
-Sample = tuple[int, Value, str, int]
-"""Column, value, quality, time in ns UTC."""
+Sample = tuple[Value, str, int]
+"""Value, quality, time in ns UTC."""
 
 
 def column(node: Node) -> Column:
@@ -34,40 +34,50 @@ class Columns:
         self._time = _time_of(group.timestamp)
         self._is_agent = group.timestamp == "agent"
         self._resolution_ns = round(group.time_resolution_s * 1e9)
+        self._stamp = EPOCH
+        self._stamp_ns: int | None = 0
 
     def whole(self, answers: Sequence[ua.DataValue | str], now_ns: int) -> Scan:
         """One scan of all columns, read at `now_ns`. A text instead of an answer is the quality of none."""
-        samples = [
-            (i, None, answer, now_ns) if isinstance(answer, str) else self._sample(i, answer, now_ns)
-            for i, answer in enumerate(answers)
-        ]
-        return self._scan(samples, now_ns)
+        return self._scan(
+            {
+                i: (None, answer, now_ns) if isinstance(answer, str) else self._sample(i, answer, now_ns)
+                for i, answer in enumerate(answers)
+            },
+            now_ns,
+        )
 
     def refused(self, qualities: Sequence[tuple[int, str]], now_ns: int) -> Scan:
-        """A scan of columns that have no value, by their index ascending, with the quality of each."""
-        return self._scan([(i, None, quality, now_ns) for i, quality in qualities], now_ns)
+        """A scan of columns that have no value, with the quality of each."""
+        return self._scan({i: (None, quality, now_ns) for i, quality in qualities}, now_ns)
 
-    def news(self, items: Iterable[tuple[int, ua.DataValue]], now_ns: int) -> list[Scan]:
-        """Samples of one notification: the j-th of each column goes to the j-th scan."""
-        rows: list[dict[int, Sample]] = []
-        count: dict[int, int] = {}
-        for i, answer in items:
-            if not 0 <= i < len(self._readers):
-                continue  # a handle that was never given out
-            at = count.get(i, 0)
-            count[i] = at + 1
-            if at == len(rows):
-                rows.append({})
-            rows[at][i] = self._sample(i, answer, now_ns)
-        return [self._scan([row[i] for i in sorted(row)], now_ns) for row in rows]
+    def news(self, items: Iterable[ua.MonitoredItemNotification], now_ns: int) -> list[Scan]:
+        """Samples of one notification by handle: the j-th of each column goes to the j-th scan."""
+        rows: list[dict[int, Sample]] = [{}]
+        first, count = rows[0], len(self._readers)
+        for item in items:
+            i = item.ClientHandle
+            if i not in first:
+                if 0 <= i < count:  # else a handle that was never given out
+                    first[i] = self._sample(i, item.Value, now_ns)
+                continue
+            row = next((row for row in rows if i not in row), None)
+            if row is None:
+                rows.append(row := {})
+            row[i] = self._sample(i, item.Value, now_ns)
+        return [self._scan(row, now_ns) for row in rows if row]
 
     def _sample(self, i: int, answer: ua.DataValue, now_ns: int) -> Sample:
-        value, quality = self._readers[i](answer)
         stamp = self._time(answer)
-        return i, value, quality, _ns(stamp) if stamp is not None and EPOCH <= stamp < BEYOND else now_ns
+        if stamp is None:
+            return *self._readers[i](answer), now_ns
+        if stamp != self._stamp:  # samples of one notification mostly share their time
+            self._stamp, self._stamp_ns = stamp, _ns(stamp)
+        return *self._readers[i](answer), now_ns if self._stamp_ns is None else self._stamp_ns
 
-    def _scan(self, samples: Sequence[Sample], now_ns: int) -> Scan:
-        columns, values, quality, times = zip(*samples, strict=True)
+    def _scan(self, samples: Mapping[int, Sample], now_ns: int) -> Scan:
+        columns = sorted(samples)
+        values, quality, times = zip(*[samples[i] for i in columns], strict=True)
         newest = max(times)
         wide = newest - min(times) > self._resolution_ns
         return Scan(
@@ -75,7 +85,7 @@ class Columns:
             newest,
             values,
             quality if any(quality) else None,
-            None if len(columns) == len(self._readers) else columns,
+            None if len(columns) == len(self._readers) else tuple(columns),
             tuple((time - newest) / 1e6 for time in times) if wide else None,
             lag_ns=0 if self._is_agent else now_ns - newest,
         )
@@ -104,7 +114,9 @@ def _time_of(which: Literal["source", "server", "agent"]) -> Callable[[ua.DataVa
     return lambda _: None
 
 
-def _ns(time: datetime) -> int:
-    """UTC in ns, to the microsecond as the library has it."""
+def _ns(time: datetime) -> int | None:
+    """UTC in ns, to the microsecond as the library has it; None for what is no time."""
+    if not EPOCH <= time < BEYOND:
+        return None
     past = time - EPOCH
     return ((past.days * 86400 + past.seconds) * 1_000_000 + past.microseconds) * 1000

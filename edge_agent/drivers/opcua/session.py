@@ -166,12 +166,15 @@ class Session:
         return await self.ask(self._create_subscription(parameters))
 
     async def add_items(
-        self, subscription: int, items: list[ua.MonitoredItemCreateRequest]
+        self,
+        subscription: int,
+        items: list[ua.MonitoredItemCreateRequest],
+        timestamps: ua.TimestampsToReturn,
     ) -> list[ua.MonitoredItemCreateResult]:
         """Make items of a subscription, one result each. Raises DeviceError."""
         parameters = ua.CreateMonitoredItemsParameters()
         parameters.SubscriptionId = ua.IntegerId(subscription)
-        parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        parameters.TimestampsToReturn = timestamps
         parameters.ItemsToCreate = items
         results = await self.ask(self._client.uaclient.create_monitored_items(parameters))
         if len(results) != len(items):

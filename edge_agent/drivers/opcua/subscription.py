@@ -139,6 +139,8 @@ class GroupSubscription:
             else:
                 for sequence in held:
                     yield await self._again(going, sequence)
+                # What the server has queued comes first: what is read now is newer.
+                yield await self._next(going)
                 yield await self._read(going)
             while True:
                 yield await self._next(going)
@@ -224,7 +226,8 @@ class GroupSubscription:
         most = min(session.items_per_call or LAST_SEQUENCE, self._limits.items_per_call)
         for at in range(0, len(wanted), most):
             part = wanted[at : at + most]
-            results = await session.add_items(going.subscription, [self._item(*each) for each in part])
+            items = [self._item(*each) for each in part]
+            results = await session.add_items(going.subscription, items, timestamps(self._group))
             for (i, _), result in zip(part, results, strict=True):
                 if result.StatusCode.is_good():
                     going.absent.remove(i)
@@ -232,7 +235,7 @@ class GroupSubscription:
                     refused.append((i, bad(name(result.StatusCode.value))))
         going.retry_at = asyncio.get_running_loop().time() + ABSENT_S
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
-        return News((self._columns.refused(sorted(refused), self._clock()),) if refused else ())
+        return News((self._columns.refused(refused, self._clock()),) if refused else ())
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()
@@ -287,8 +290,7 @@ class GroupSubscription:
             if isinstance(data, ua.DataChangeNotification):
                 if any(overflowed(item.Value) for item in data.MonitoredItems):
                     loss = loss or OVERFLOWED
-                items = ((item.ClientHandle, item.Value) for item in data.MonitoredItems)
-                scans += self._columns.news(items, now_ns)
+                scans += self._columns.news(data.MonitoredItems, now_ns)
             elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
                 why = DeviceError(name(data.Status.value), "the server ended the subscription")
                 going.session.fail(why)

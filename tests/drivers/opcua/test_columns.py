@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -100,20 +101,20 @@ def test_items_that_a_server_refuses_are_a_scan_of_their_own() -> None:
 def test_samples_of_a_notification_are_dealt_out_to_scans_in_their_order() -> None:
     items = [(1, answer(10, 0)), (0, answer(20, 0)), (1, answer(11, 100)), (1, answer(12, 200))]
 
-    scans = columns().news(items, NOW_NS)
+    scans = news(items)
 
     assert [(scan.index, scan.values) for scan in scans] == [((0, 1), (20, 10)), ((1,), (11,)), ((1,), (12,))]
     assert [scan.time_ns - START_NS for scan in scans] == [0, 100 * MS, 200 * MS]
 
 
 def test_a_scan_of_all_columns_has_no_index() -> None:
-    (scan,) = columns().news([(2, answer(3)), (1, answer(2)), (0, answer(1))], NOW_NS)
+    (scan,) = news([(2, answer(3)), (1, answer(2)), (0, answer(1))])
 
     assert (scan.index, scan.values) == (None, (1, 2, 3))
 
 
 def test_samples_of_one_scan_keep_their_own_times() -> None:
-    (scan,) = columns().news([(0, answer(1, 0)), (1, answer(2, 1.002))], NOW_NS)
+    (scan,) = news([(0, answer(1, 0)), (1, answer(2, 1.002))])
 
     assert (scan.time_ns, scan.offsets_ms) == (START_NS + 1_002_000, (-1.002, 0.0))
 
@@ -121,19 +122,19 @@ def test_samples_of_one_scan_keep_their_own_times() -> None:
 def test_a_bad_sample_among_good_ones_is_bad_alone() -> None:
     bad = answer(2, status=0x80340000)
 
-    (scan,) = columns().news([(0, answer(1)), (1, bad)], NOW_NS)
+    (scan,) = news([(0, answer(1)), (1, bad)])
 
     assert (scan.values, scan.quality) == ((1, None), ("", "bad:BadNodeIdUnknown"))
 
 
 @pytest.mark.parametrize("handle", [-1, 3, 4294967295])
 def test_a_handle_that_was_never_given_out_is_ignored(handle: int) -> None:
-    assert columns().news([(handle, answer(9))], NOW_NS) == []
-    assert [scan.index for scan in columns().news([(handle, answer(9)), (1, answer(1))], NOW_NS)] == [(1,)]
+    assert news([(handle, answer(9))]) == []
+    assert [scan.index for scan in news([(handle, answer(9)), (1, answer(1))])] == [(1,)]
 
 
 def test_a_notification_without_samples_is_no_scan() -> None:
-    assert columns().news([], NOW_NS) == []
+    assert news([]) == []
 
 
 # --- whose time counts --------------------------------------------------------------------
@@ -151,13 +152,13 @@ def test_the_time_is_that_of_the_group(timestamp: Any, time_ns: int, lag_ns: int
     sample = sampled(1, START, START + timedelta(milliseconds=40))
     group = Group("fast", 1.0, time_resolution_s=0.001, timestamp=timestamp)
 
-    (scan,) = columns(group).news([(0, sample)], NOW_NS)
+    (scan,) = news([(0, sample)], group)
 
     assert (scan.time_ns, scan.lag_ns, scan.offsets_ms) == (time_ns, lag_ns, None)
 
 
 def test_a_clock_that_is_ahead_has_a_negative_lag() -> None:
-    (scan,) = columns().news([(0, answer(1, 15_000))], NOW_NS)
+    (scan,) = news([(0, answer(1, 15_000))])
 
     assert (scan.time_ns, scan.lag_ns) == (START_NS + 15_000 * MS, -5_000 * MS)
 
@@ -171,7 +172,7 @@ def test_a_sample_without_a_time_has_that_of_the_agent(timestamp: Any, none: dat
     sample = sampled(1, none, none)
     group = Group("fast", 1.0, time_resolution_s=0.001, timestamp=timestamp)
 
-    (scan,) = columns(group).news([(0, sample)], NOW_NS)
+    (scan,) = news([(0, sample)], group)
 
     assert (scan.time_ns, scan.lag_ns) == (NOW_NS, 0)
 
@@ -179,7 +180,7 @@ def test_a_sample_without_a_time_has_that_of_the_agent(timestamp: Any, none: dat
 def test_a_clock_that_was_never_set_is_told_as_it_is() -> None:
     sample = sampled(1, datetime(1970, 1, 1, tzinfo=UTC))
 
-    (scan,) = columns().news([(0, sample)], NOW_NS)
+    (scan,) = news([(0, sample)])
 
     assert (scan.time_ns, scan.lag_ns) == (0, NOW_NS)
 
@@ -198,7 +199,7 @@ def test_whatever_times_a_server_tells_every_sample_is_in_one_scan_that_can_be_k
 ) -> None:
     items = [(i, sampled(value, time)) for i, value, time in told]
 
-    scans = columns().news(items, NOW_NS)
+    scans = news(items)
 
     for i in range(3):
         assert [
@@ -223,6 +224,12 @@ def test_a_server_is_asked_for_the_times_that_count(timestamp: Any, asked: int) 
 
 def columns(group: Group = GROUP) -> Columns:
     return Columns(SCHEMA, TAGS, group)
+
+
+def news(told: Sequence[tuple[int, ua.DataValue]], group: Group = GROUP) -> list[Scan]:
+    """The scans of one notification: samples by handle."""
+    items = [ua.MonitoredItemNotification(ua.IntegerId(i), sample) for i, sample in told]
+    return columns(group).news(items, NOW_NS)
 
 
 def answer(value: int, ms: float = 0, *, status: int = 0) -> ua.DataValue:
