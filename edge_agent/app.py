@@ -16,8 +16,8 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -30,19 +30,20 @@ from edge_agent.config.metadata import device_document
 from edge_agent.config.settings import Destination, Device, Gateway, Group
 from edge_agent.core import topics
 from edge_agent.core.backoff import Backoff
-from edge_agent.core.cadence import Cadence, phase
+from edge_agent.core.cadence import Cadence
 from edge_agent.core.follow import Follower
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Schema
 from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import FollowedDevice, PolledDevice, driver
+from edge_agent.errors import DeviceError, EdgeAgentError
 from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, follow
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.mqtt.link import MqttLink
-from edge_agent.ops import control
+from edge_agent.ops import control, reading
 from edge_agent.ops.machine import machine_name
 from edge_agent.ports import Link, Message
 from edge_agent.supervise import supervise
@@ -67,6 +68,9 @@ class App:
         self._uplinks: dict[str, Uplink] = {}
         self._agent_topics: dict[str, str] = {}
         self._intakes: dict[tuple[str, str], Intake] = {}
+        self._pollers: dict[str, PolledDevice] = {}
+        self._reach: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._asked: set[str] = set()
         self._buffer: Buffer | None = None
         self._stop = asyncio.Event()
         self._started = time.monotonic()
@@ -91,7 +95,7 @@ class App:
             self._buffer = buffer
             self._uplinks = {name: self._uplink(each) for name, each in gateway.destinations.items()}
             path = control.socket_path(gateway.buffer.path.parent)
-            async with control.serve(path, {"status": self.status}):
+            async with control.serve(path, self._answers()):
                 log.info(
                     "agent runs",
                     gateway=gateway.id,
@@ -140,6 +144,8 @@ class App:
                 wires[name] = await stack.enter_async_context(protocol.connect(connection))
                 for device in users:
                     poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
+                    self._pollers[device.name] = poller
+                    self._reach[device.name] = partial(protocol.reach, wires[name])
                     run = self._groups(device, poller, buffer)
                     group.create_task(
                         supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
@@ -168,11 +174,7 @@ class App:
     ) -> Callable[[], Coroutine[Any, Any, None]]:
         reporter = Reporter(schema, heartbeat_ns=round(group.heartbeat_s * 1e9))
         intake = self._intakes[schema.stream] = Intake(schema, reporter, buffer.append, buffer.lose)
-        at = (
-            phase(group.interval_s, self._gateway.id, *schema.stream)
-            if group.phase_s is None
-            else group.phase_s
-        )
+        at = group.phase(self._gateway.id, schema.device)
 
         def work() -> Coroutine[Any, Any, None]:
             intake.renew()
@@ -303,6 +305,36 @@ class App:
             }
             for name, uplink in self._uplinks.items()
         }
+
+    def _answers(self) -> Mapping[str, control.Answering]:
+        async def status(_request: Mapping[str, Any]) -> Mapping[str, Any]:
+            return self.status()
+
+        return {"status": control.Answering(status), "read": control.Answering(self._read, reading.WITHIN_S)}
+
+    async def _read(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Read a device between its polls for whoever asks; nothing of it enters the log."""
+        name, names = request.get("device"), request.get("tags", [])
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise EdgeAgentError('ask with a line like {"do": "read", "device": "meter-1", "tags": []}')
+        if not isinstance(name, str) or name not in self._pollers:
+            raise EdgeAgentError(f"the running agent has no device '{name}'; was it configured later?")
+        if name in self._asked:
+            raise EdgeAgentError(f"{name} is being read for somebody else; ask again")
+        device = self._gateway.devices[name]
+        self._asked.add(name)
+        try:
+            # Whoever asks has perhaps just switched it on: polls would wait for their next attempt.
+            with suppress(DeviceError):  # the reading tells of it
+                await self._reach[name]()
+            read = await reading.read(
+                device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
+            )
+        except KeyError as error:
+            raise EdgeAgentError(f"the running agent has no tag {error} in {name}") from error
+        finally:
+            self._asked.remove(name)
+        return read.document()
 
     def status(self) -> Mapping[str, Any]:
         """Everything `edge-agent status` shows. Times in ms UTC, sizes in bytes."""

@@ -21,6 +21,11 @@ class DeviceError(EdgeAgentError):
         self.reason = reason
         self.detail = detail
 
+    @property
+    def silent(self) -> bool:
+        """Nothing came at all: whatever else is asked now would cost another timeout."""
+        return self.reason in ("timeout", "disconnected")
+
 
 class StorageError(EdgeAgentError):
     """The buffer cannot be opened or written: no space, no permission, a dying disk."""

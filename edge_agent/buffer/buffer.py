@@ -346,6 +346,28 @@ class Buffer:
         return await self._loop.run_in_executor(self._thread, job, *args)
 
 
+def owner(path: Path) -> str | None:
+    """The process whose agent has the buffer in this folder open; None when none has.
+
+    Raises OSError where this user may not look.
+    """
+    try:
+        lock = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _named_in(lock)
+    finally:
+        os.close(lock)
+    return None
+
+
+def _named_in(lock: int) -> str:
+    return os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+
+
 def _open(
     settings: BufferSettings,
     destinations: Sequence[str],
@@ -374,8 +396,7 @@ def _take(lock: int, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        owner = os.pread(lock, 32, 0).decode(errors="replace").strip()
-        msg = f"the buffer {path} is in use by another agent (process {owner or 'unknown'})"
+        msg = f"the buffer {path} is in use by another agent (process {_named_in(lock)})"
         raise StorageError(msg) from error
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from edge_agent import __version__
+from edge_agent.cli.codes import Ended
 
 COMMANDS = {
     "run": "poll the devices, keep what they say, forward it",
     "check": "look for mistakes in a configuration or a profile and run the profile's tests",
     "status": "what a running agent is doing",
+    "read": "what a device says now, once",
+    "explain": "what a device will be asked, how often, and what that costs",
+    "buffer": "what lies in the log and what still waits, without touching it",
     "simulate": "play a device profile as a PLC",
     "demo": "a small plant with everything in it: PLCs, the agent, a broker, and a receiver that counts",
 }
@@ -32,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     try:
         code = import_module(f"edge_agent.cli.{args.command}").run(args)
+    except Ended as end:
+        print(f"edge-agent: {end}", file=sys.stderr)
+        return end.code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

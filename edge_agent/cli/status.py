@@ -2,29 +2,19 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from edge_agent.config.gateway import load
-from edge_agent.drivers.kinds import kinds
+from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, Ended
+from edge_agent.cli.configured import add_config, gateway_of
+from edge_agent.cli.table import size, span, table, when
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
-
-UNREACHABLE = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `status`."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path("/etc/edge-agent/agent.yaml"),
-        metavar="FILE",
-        help="the configuration of the agent that is asked (default: %(default)s)",
-    )
+    add_config(parser, "the configuration of the agent that is asked")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.epilog = (
         "exit codes: 0 all is well, 1 a device, the disk or a destination is not, 3 no agent answers"
@@ -33,24 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the status."""
-    path: Path = args.config
-    if not path.is_file():
-        print(f"edge-agent: {path}: no such file", file=sys.stderr)
-        return 2
-    loaded = load(path, kinds())
-    if loaded.gateway is None:
-        print(f"edge-agent: {path} has mistakes; see edge-agent check {path}", file=sys.stderr)
-        return 1
+    gateway = gateway_of(args.config)
     try:
-        answer = control.ask(control.socket_path(loaded.gateway.buffer.path.parent), "status")
+        answer = control.ask(control.socket_path(gateway.buffer.path.parent), "status")
     except EdgeAgentError as error:
-        print(f"edge-agent: {error}; is it running?", file=sys.stderr)
-        return UNREACHABLE
-    if args.json:
-        print(json.dumps(answer))
-    else:
-        print("\n".join(_lines(answer)))
-    return 0 if _well(answer) else 1
+        raise Ended(str(error), UNREACHABLE) from error
+    print(json.dumps(answer) if args.json else "\n".join(_lines(answer)))
+    return OK if _well(answer) else PROBLEM
 
 
 def _well(answer: Mapping[str, Any]) -> bool:
@@ -64,32 +43,29 @@ def _well(answer: Mapping[str, Any]) -> bool:
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     buffer = answer["buffer"]
-    yield f"{answer['gateway']}  edge-agent {answer['version']}, up {_span(answer['up_s'])}"
+    yield f"{answer['gateway']}  edge-agent {answer['version']}, up {span(answer['up_s'])}"
+    if answer["devices"]:
+        yield ""
+        yield from table(
+            ("DEVICE", "STATE", "SINCE", "LAST GOOD READ", "WHY"),
+            [
+                (name, each["state"], when(each["since"]), when(each["last_good"]), each["why"])
+                for name, each in answer["devices"].items()
+            ],
+        )
+    if answer["destinations"]:
+        yield ""
+        yield from table(
+            ("DESTINATION", "LINK", "DELIVERED UNTIL", "WAITING", "SCANS", "MESSAGES", "WHY"),
+            [_destination(name, each) for name, each in answer["destinations"].items()],
+        )
     yield ""
-    yield f"{'DEVICE':<24} {'STATE':<9} {'SINCE':<20} LAST GOOD READ"
-    for name, each in answer["devices"].items():
-        why = f"  {each['why']}" if each["why"] else ""
-        yield f"{name:<24} {each['state']:<9} {_when(each['since']):<20} {_when(each['last_good'])}{why}"
-    yield ""
-    yield f"{'DESTINATION':<24} {'LINK':<9} {'DELIVERED UNTIL':<20} WAITING  SENT"
-    for name, each in answer["destinations"].items():
-        link = "up" if each["connected"] else "down"
-        why = f"  {each['why']}" if each["why"] else ""
-        sent = f"{each['scans']} scans in {each['messages']} messages"
-        yield f"{name:<24} {link:<9} {_when(each['delivered_until']):<20} {each['waiting']:<8} {sent}{why}"
-    yield ""
-    disk = (
-        "the disk cannot be written" if buffer["failing"] else f"{buffer['bytes'] / 1048576:.1f} MiB on disk"
-    )
+    disk = "the disk cannot be written" if buffer["failing"] else f"{size(buffer['bytes'])} on disk"
     books = f"{buffer['appended']} scans stored, {buffer['evicted_segments']} segments evicted"
     yield f"buffer {buffer['b']}: {disk}, {books}"
 
 
-def _when(ms: int | None) -> str:
-    return "never" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+def _destination(name: str, each: Mapping[str, Any]) -> tuple[str | int, ...]:
+    link = "up" if each["connected"] else "down"
+    until = when(each["delivered_until"])
+    return name, link, until, each["waiting"], each["scans"], each["messages"], each["why"]

@@ -53,7 +53,7 @@ def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: st
         return f"expected {want}, got {quality or 'good'} ({_shown(value)})"
     if expected.value is not None and not _same(expected.value, value, tag):
         return f"expected {_shown(expected.value)}, got {_shown(value)}"
-    if expected.text is not None and expected.text != (text := _text(tag, part, value)):
+    if expected.text is not None and expected.text != (text := tag.text(value, part)):
         return f"expected the text {_shown(expected.text)}, got {_shown(text)}"
     return None
 
@@ -71,17 +71,6 @@ def _single(value: Value) -> bytes:
         return struct.pack("f", value)
     except (OverflowError, struct.error):
         return repr(value).encode()
-
-
-def _text(tag: Tag, part: str, value: Value) -> str | tuple[str, ...] | None:
-    """What the cloud shows for a value: the text of an enum, or those of the flags that are set."""
-    if not isinstance(value, int):
-        return None
-    if part:
-        return tag.parts.get(part, {}).get(value)
-    if tag.flags:
-        return tuple(text for bit, text in sorted(tag.flags.items()) if value >> bit & 1)
-    return tag.enum.get(value, tag.enum_else)
 
 
 def _shown(value: object) -> str:

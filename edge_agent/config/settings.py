@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from edge_agent.core.cadence import phase
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Node
 from edge_agent.core.registers import Field
@@ -38,6 +39,10 @@ class Group:
     keepalive_s: float = 5.0
     lifetime_s: float = 120.0
     register: bool = False
+
+    def phase(self, gateway: str, device: str) -> float:
+        """How far into each interval the group of a device is due, in seconds."""
+        return phase(self.interval_s, gateway, device, self.name) if self.phase_s is None else self.phase_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,16 @@ class Tag:
         if not isinstance(self.address, Node):
             raise TypeError(f"{self.name} is no OPC UA tag")
         return self.address
+
+    def text(self, value: Value, part: str = "") -> str | tuple[str, ...] | None:
+        """What people read for a value, or for that of a part: its enum's text, or those of the flags set."""
+        if not isinstance(value, int):
+            return None
+        if part:
+            return self.parts.get(part, {}).get(value)
+        if self.flags:
+            return tuple(text for bit, text in sorted(self.flags.items()) if value >> bit & 1)
+        return self.enum.get(value, self.enum_else)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,15 @@ StreamKey = tuple[str | None, str | None, str | None]
 
 @dataclass(slots=True)
 class Lane(Generic[Item]):
-    """What waits of one stream: items, each with its size in bytes and the time from which it is due."""
+    """What waits of one stream: items, each with its size in bytes and the time from which it is due.
+
+    The first `urgent` of them go before all others.
+    """
 
     key: StreamKey
     waiting: deque[tuple[Item, int, float]] = field(default_factory=deque)
     size_bytes: int = 0
+    urgent: int = 0
     busy: bool = False
     due_s: float = inf
     paused_until_s: float = -inf
@@ -56,9 +60,10 @@ class Drain(Generic[Item]):
         self._list(lane, due_s)
 
     def put_first(self, key: StreamKey, item: Item, size_bytes: int, now_s: float) -> None:
-        """An item goes at once and before all that waits of its stream."""
+        """An item goes at once and before all that waits of its stream: it is urgent."""
         lane = self._lanes.setdefault(key, Lane(key))
         lane.waiting.appendleft((item, size_bytes, now_s))
+        lane.urgent += 1
         lane.size_bytes += size_bytes
         self.size_bytes += size_bytes
         self._list(lane, now_s)
@@ -95,6 +100,7 @@ class Drain(Generic[Item]):
     def take(self, lane: Lane[Item], count: int) -> list[tuple[Item, int]]:
         """The `count` oldest items of a stream with their sizes, for one message."""
         taken = [lane.waiting.popleft()[:2] for _ in range(count)]
+        lane.urgent = max(0, lane.urgent - count)
         size = sum(item[1] for item in taken)
         lane.size_bytes -= size
         self.size_bytes -= size
@@ -103,10 +109,12 @@ class Drain(Generic[Item]):
     def give_back(self, lane: Lane[Item], items: list[tuple[Item, int]]) -> None:
         """Items of a message that was not taken, with their sizes.
 
-        They wait again, in front of all others.
+        They wait again, in front of all others but the urgent ones.
         """
         due_s = lane.waiting[0][2] if lane.waiting else 0.0
+        urgent = [lane.waiting.popleft() for _ in range(lane.urgent)]
         lane.waiting.extendleft((item, size, due_s) for item, size in reversed(items))
+        lane.waiting.extendleft(reversed(urgent))
         added = sum(size for _, size in items)
         lane.size_bytes += added
         self.size_bytes += added

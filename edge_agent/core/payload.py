@@ -39,6 +39,23 @@ def milliseconds(time_ns: int) -> int | float:
     return us // 1000 if us % 1000 == 0 else us / 1000
 
 
+def presented(stores: str, values: Sequence[Value], parse: Parse = json.loads) -> Sequence[Value]:
+    """Values of columns of these kinds as people and JSON shall see them.
+
+    float32 in its shortest form, whole numbers beyond 2^53 - 1 as text.
+    """
+    if "f" not in stores and "q" not in stores and "Q" not in stores:
+        return values
+    if stores.count("f") == len(stores) and None not in values:
+        return shortest(cast("Sequence[float]", values), parse)
+    pairs = list(zip(stores, values, strict=True))
+    floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
+    short = iter(shortest(floats, parse))
+    return [
+        next(short) if store == "f" and value is not None else _whole(store, value) for store, value in pairs
+    ]
+
+
 def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
     names = schema.names if scan.index is None else [schema.names[i] for i in scan.index]
     stores = schema.stores if scan.index is None else "".join(schema.stores[i] for i in scan.index)
@@ -47,7 +64,7 @@ def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
         document["a"] = milliseconds(scan.lag_ns)
     if scan.full:
         document["k"] = 1
-    values = dict(zip(names, _json(stores, scan.values, parse), strict=True))
+    values = dict(zip(names, presented(stores, scan.values, parse), strict=True))
     if scan.quality is not None:
         for name, quality in zip(names, scan.quality, strict=True):
             if quality.startswith("bad:"):
@@ -64,20 +81,6 @@ def _quality(names: Sequence[str], quality: tuple[str, ...], *, whole: bool) -> 
     if whole and len(set(quality)) == 1 and quality[0].startswith("bad:"):
         return {"*": quality[0]}
     return {name: text for name, text in zip(names, quality, strict=True) if text != GOOD}
-
-
-def _json(stores: str, values: Sequence[Value], parse: Parse) -> Sequence[Value]:
-    """Values as JSON shall show them: float32 short, whole numbers beyond 2^53 - 1 as text."""
-    if "f" not in stores and "q" not in stores and "Q" not in stores:
-        return values
-    if stores.count("f") == len(stores) and None not in values:
-        return shortest(cast("Sequence[float]", values), parse)
-    pairs = list(zip(stores, values, strict=True))
-    floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
-    short = iter(shortest(floats, parse))
-    return [
-        next(short) if store == "f" and value is not None else _whole(store, value) for store, value in pairs
-    ]
 
 
 def _whole(store: str, value: Value) -> Value:

@@ -1,7 +1,8 @@
 """What a protocol's package offers to the agent, and how it is found when a configured device needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -33,6 +34,23 @@ class FollowedDevice(PolledDevice, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One thing that is asked of a device for a group, again and again, as its driver will ask it.
+
+    `facts` are in the words of the protocol and in the order to be shown; a protocol has the same ones for
+    all its requests. `tags` are those that come of it. Bytes are those of the protocol's own frames, of a
+    request and of its right answer; None where nobody can tell.
+    """
+
+    group: str
+    facts: Mapping[str, int | str]
+    tags: tuple[str, ...]
+    requests_per_s: float
+    request_bytes: int | None = None
+    answer_bytes: int | None = None
+
+
 class Driver(Protocol):
     """A protocol. A wire is whatever the protocol shares between the devices of one connection.
 
@@ -41,6 +59,14 @@ class Driver(Protocol):
 
     def connect(self, connection: settings.Connection) -> AbstractAsyncContextManager[Any]:
         """The wire of a connection for as long as the context lasts; never waits for the network."""
+        ...
+
+    async def reach(self, wire: Any) -> None:  # noqa: ANN401 - a wire is the driver's own
+        """Open the connection of a wire now, if it is not open. Raises DeviceError when it cannot be had."""
+        ...
+
+    def explain(self, device: settings.Device) -> Sequence[Explained]:
+        """What a device is asked, group by group, without asking it."""
         ...
 
     def device(self, wire: Any, device: settings.Device, document: bytes, clock: Clock) -> PolledDevice:  # noqa: ANN401 - a wire is the driver's own

@@ -31,6 +31,10 @@ class Gate:
         if asyncio.get_running_loop().time() < self._retry_at:
             raise DeviceError("disconnected", self._down or "lost; the next attempt waits a moment")
 
+    def open(self) -> None:
+        """Let the next attempt through whenever it comes: a person asks."""
+        self._retry_at = 0.0
+
     def failed(self, error: DeviceError, held_s: float) -> None:
         """An attempt failed, after a connection that had held so many seconds."""
         self._wait(held_s)

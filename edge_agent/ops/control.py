@@ -1,23 +1,40 @@
 """The control socket: one JSON line asks, one JSON line answers.
 
-Only this machine, only the agent's group.
+Only this machine, only the agent's group. Whoever asks is answered in a task of his own: a slow device keeps
+nobody else waiting.
 """
 
 import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_agent.errors import EdgeAgentError
 
 LONGEST_LINE = 65536
+"""Bytes of a request."""
 ANSWER_S = 5.0
+"""For a line to come in, for one to go out, and for an answer that nobody has to wait for."""
 
-Answer = Callable[[], Mapping[str, Any]]
+
+class NoAgent(EdgeAgentError):  # noqa: N818 - as the other failures of ours are named
+    """Nobody listens at the control socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How one kind of request is answered: `answer` gets the request and has `within_s` for it.
+
+    It may raise EdgeAgentError, whose words then are the answer.
+    """
+
+    answer: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+    within_s: float = ANSWER_S
 
 
 def socket_path(state: Path) -> Path:
@@ -30,19 +47,27 @@ def socket_path(state: Path) -> Path:
 
 
 @asynccontextmanager
-async def serve(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[None]:
+async def serve(path: Path, answers: Mapping[str, Answering]) -> AsyncIterator[None]:
     """Answer on the socket for as long as the context lasts. A socket left by a killed agent is replaced."""
+    talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(ANSWER_S):
-                line = await reader.readline()
-                writer.write(json.dumps(_answer(line, answers)).encode() + b"\n")
+                line = await _line(reader)
+            answer = await _answer(line, answers)
+            async with asyncio.timeout(ANSWER_S):
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
-        except (TimeoutError, ConnectionError, ValueError):
+        except (TimeoutError, ConnectionError):
             pass  # whoever asked has gone, or never asked
         finally:
             writer.close()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(talk(reader, writer), name="control")
+        talks.add(task)
+        task.add_done_callback(talks.discard)
 
     with ExitStack() as stack:
         # The socket is made with the rights it shall have, not opened up and then closed.
@@ -50,7 +75,7 @@ async def serve(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[None
         try:
             _remove(path)
             short = stack.enter_context(_reachable(path))
-            server = await asyncio.start_unix_server(talk, short, limit=LONGEST_LINE)
+            server = await asyncio.start_unix_server(connected, short, limit=LONGEST_LINE)
         except OSError as error:
             msg = f"the control socket {path} cannot be made: {error.strerror or error}"
             raise EdgeAgentError(msg) from error
@@ -61,22 +86,35 @@ async def serve(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[None
                 yield
             finally:
                 _remove(path)
+                for task in talks:
+                    task.cancel()
 
 
-def ask(path: Path, what: str) -> Mapping[str, Any]:
-    """Ask a running agent. Raises EdgeAgentError when none answers there."""
+def ask(path: Path, what: str, *, within_s: float = ANSWER_S, **arguments: object) -> Mapping[str, Any]:
+    """Ask a running agent that has `within_s` for the answer.
+
+    Raises NoAgent when none listens there, and EdgeAgentError when one does but gives no answer, or refuses.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talk:
-            talk.settimeout(ANSWER_S)
+            talk.settimeout(within_s + ANSWER_S)
             with _reachable(path) as short:
                 talk.connect(short)
-            talk.sendall(json.dumps({"do": what}).encode() + b"\n")
+            talk.sendall(json.dumps({"do": what, **arguments}).encode() + b"\n")
             with talk.makefile("rb") as lines:
                 answer: Mapping[str, Any] = json.loads(lines.readline())
-                return answer
-    except (OSError, ValueError) as error:
-        msg = f"no agent answers at {path}"
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        msg = f"no agent answers at {path}; is it running?"
+        raise NoAgent(msg) from error
+    except PermissionError as error:
+        msg = f"{path} is closed to this user; ask as the user of the agent or as one of its group"
         raise EdgeAgentError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"the agent at {path} gives no answer"
+        raise EdgeAgentError(msg) from error
+    if "error" in answer:
+        raise EdgeAgentError(str(answer["error"]))
+    return answer
 
 
 @contextmanager
@@ -93,12 +131,29 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _answer(line: bytes, answers: Mapping[str, Answer]) -> Mapping[str, Any]:
+async def _line(reader: asyncio.StreamReader) -> bytes | None:
+    """The line that asks; None when it is longer than a request may be."""
     try:
-        what = json.loads(line)["do"]
+        return await reader.readline()
+    except ValueError:
+        return None
+
+
+async def _answer(line: bytes | None, answers: Mapping[str, Answering]) -> Mapping[str, Any]:
+    if line is None:
+        return {"error": f"a request has {LONGEST_LINE} bytes at most"}
+    try:
+        request = json.loads(line)
+        what = request["do"]
     except (ValueError, KeyError, TypeError):
         return {"error": 'ask with a line like {"do": "status"}'}
-    answer = answers.get(what) if isinstance(what, str) else None
-    if answer is None:
+    asked = answers.get(what) if isinstance(what, str) else None
+    if asked is None:
         return {"error": f"unknown request; known are {', '.join(answers)}"}
-    return answer()
+    try:
+        async with asyncio.timeout(asked.within_s):
+            return await asked.answer(request)
+    except TimeoutError:
+        return {"error": f"no answer to {what} within {asked.within_s:g} s"}
+    except EdgeAgentError as error:
+        return {"error": str(error)}

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import structlog
@@ -32,6 +34,20 @@ def set_up(level: Literal["debug", "info", "warning", "error"], *, json: bool | 
     root.setLevel(logging.WARNING)
     for library in ("pymodbus", "asyncua"):
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """No events: for a command that tells its user by itself what the parts it uses would tell a log."""
+    before = structlog.get_config()
+    nothing = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=nothing, cache_logger_on_first_use=False)
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        structlog.configure(**before)
 
 
 class _Forward(logging.Handler):

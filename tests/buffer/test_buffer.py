@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_agent.buffer.buffer import Buffer
+from edge_agent.buffer.buffer import Buffer, owner
 from edge_agent.buffer.inspect import inspect
 from edge_agent.config.settings import BufferSettings
 from edge_agent.core.cursor import Cursor
@@ -396,3 +396,13 @@ async def test_bug_in_the_log_is_not_kept_quiet(tmp_path: Path) -> None:
         with pytest.raises(TypeError):
             async with asyncio.timeout(10):
                 await watch
+
+
+async def test_owner_is_the_process_that_has_it_open_and_looking_disturbs_nobody(tmp_path: Path) -> None:
+    never = owner(tmp_path)
+    async with opened(tmp_path):
+        during = owner(tmp_path)
+
+    assert (never, during, owner(tmp_path)) == (None, str(os.getpid()), None)
+    async with opened(tmp_path):
+        pass

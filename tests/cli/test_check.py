@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.cli.check import add_arguments, check, run
+from edge_agent.cli import main
+from edge_agent.cli.check import add_arguments, check
 
 GATEWAY = """\
 schema: edge-agent/gateway/1
@@ -117,8 +118,8 @@ def test_a_profile_without_its_schema_is_still_taken_for_one(capsys: pytest.Capt
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_a_file_that_cannot_be_read_is_a_usage_error(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check([Path(name)]) == 2
-    assert capsys.readouterr().err.startswith(f"{name}: ")
+    assert main(["check", name]) == 2
+    assert capsys.readouterr().err.startswith(f"edge-agent: {name}: ")
 
 
 def test_the_arguments_are_files_and_a_form() -> None:
@@ -129,7 +130,6 @@ def test_the_arguments_are_files_and_a_form() -> None:
 
     assert arguments.files == [Path("a.yaml"), Path("b.yaml")]
     assert arguments.json is True
-    assert run(arguments) == 2
 
 
 def _check(text: str, name: str) -> int:

@@ -175,6 +175,15 @@ async def test_books_balance_when_the_log_evicts_too(taken: list[Step]) -> None:
 
 
 @at_once
+async def test_gap_of_what_was_under_way_goes_before_what_is_offered_again() -> None:
+    walk = await play(
+        [Step("scans", 0, 4), Step("accept", 0, 2), Step("evict", 0, 1), Step("refuse", 0, 1)], pause
+    )
+
+    walk.expect_all()
+
+
+@at_once
 async def test_books_notice_a_message_that_never_came() -> None:
     walk = await play([Step("scans", 0, 3)], pause)
     walk.receiver.audit.expect(("gw", LIFE, "a", "fast"), 4)

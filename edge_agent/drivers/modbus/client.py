@@ -10,6 +10,7 @@ it closes the socket: behind it nothing can be trusted. The next request needs a
 """
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Mapping
@@ -72,7 +73,7 @@ class ModbusSocket:
                     _Stream, settings.host, settings.port
                 )
         except OSError as error:
-            why = error.strerror or str(error) or f"no answer within {settings.connect_timeout_s:g} s"
+            why = _words(error) or f"no answer within {settings.connect_timeout_s:g} s"
             raise DeviceError("disconnected", f"{settings.host}:{settings.port}: {why}") from error
 
     def close(self) -> None:
@@ -96,6 +97,13 @@ class ModbusSocket:
         if pdu[0] == function:
             raise DeviceError("short_answer", f"{len(pdu) - 2} bytes instead of {size}")
         raise DeviceError("wrong_answer", f"function {pdu[0]} instead of {function}")
+
+
+def _words(error: OSError) -> str:
+    # asyncio puts its own words, with the address once more, where those of the system would stand.
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 class _Stream(asyncio.Protocol):

@@ -14,9 +14,6 @@ from edge_agent.core.plan import Block
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
-SILENT = frozenset({"timeout", "disconnected"})
-"""Reasons after which the rest of a scan is not asked for: each request would cost another timeout."""
-
 
 class BlockReader(Protocol):
     """What a device needs of its wire."""
@@ -66,7 +63,7 @@ class ModbusDevice:
         middles: list[float | None] = []
         failed: DeviceError | None = None
         for part in self._parts[group]:
-            if failed is None or failed.reason not in SILENT:
+            if failed is None or not failed.silent:
                 try:
                     data, sent, received = await self._wire.read(self._unit, part.block)
                 except DeviceError as error:

@@ -6,7 +6,9 @@ from itertools import chain
 from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, NodeLimits
 from edge_agent.core.codec import compile_block
 from edge_agent.core.registers import Field
+from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.device import ModbusDevice, Reading
+from edge_agent.drivers.modbus.explain import explained
 from edge_agent.drivers.modbus.requests import blocks_of, fields_of
 from edge_agent.drivers.modbus.wire import Wire, connect
 from edge_agent.ports import Clock
@@ -23,6 +25,18 @@ class ModbusDriver:
         if not isinstance(connection, ModbusConnection):
             raise TypeError(f"{connection.name} is no Modbus connection")
         return connect(connection)
+
+    async def reach(self, wire: Wire) -> None:
+        """Open the socket of a wire."""
+        await wire.open()
+
+    def explain(self, device: Device) -> list[Explained]:
+        """The requests of all groups."""
+        return [
+            explained(name, group.interval_s, block)
+            for name, group in device.groups.items()
+            for block, _ in self._reading(device, name).blocks
+        ]
 
     def device(self, wire: Wire, device: Device, document: bytes, clock: Clock) -> ModbusDevice:
         """One device behind a wire."""

@@ -24,6 +24,14 @@ class Wire:
         self._socket = ModbusSocket(connection)
         self._lock = asyncio.Lock()
         self._gate = Gate(connection.name, uniform)
+        self._ended = False
+
+    async def open(self) -> None:
+        """Connect if need be, now, however long the next attempt would have to wait. Raises DeviceError."""
+        async with self._lock:
+            if not self._socket.connected:
+                self._gate.open()
+                await self._open()
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
         """The data of a block, and when the request went out and its answer came in (loop time, s).
@@ -39,7 +47,8 @@ class Wire:
             return data, sent, loop.time()
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket for good: whoever still asks is not answered."""
+        self._ended = True
         self._socket.close()
 
     async def _open(self) -> None:
@@ -49,11 +58,19 @@ class Wire:
         if not held_s:
             self._gate.check()
         try:
-            await self._socket.connect()
+            await self._connect()
         except DeviceError as error:
             self._gate.failed(error, held_s)
             raise
         self._gate.opened(held_s)
+
+    async def _connect(self) -> None:
+        # Whoever reads on behalf of a person may still be at it when the device is no longer polled.
+        if not self._ended:
+            await self._socket.connect()
+        if self._ended:
+            self._socket.close()
+            raise DeviceError("disconnected", "no longer in use")
 
 
 @asynccontextmanager

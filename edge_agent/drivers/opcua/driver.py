@@ -5,13 +5,14 @@ from contextlib import AbstractAsyncContextManager
 
 from asyncua import ua
 
-from edge_agent.config.settings import Connection, Device, NodeLimits, OpcUaConnection, Tag
+from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Scan, Schema
+from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.columns import Columns, column
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
-from edge_agent.drivers.opcua.subscription import GroupSubscription, read
+from edge_agent.drivers.opcua.subscription import GroupSubscription, limits_of, read
 from edge_agent.drivers.opcua.wire import SessionWire, connect
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
@@ -26,9 +27,38 @@ class OpcUaDriver:
             raise TypeError(f"{connection.name} is no OPC UA connection")
         return connect(connection)
 
+    async def reach(self, wire: SessionWire) -> None:
+        """Open the session of a wire."""
+        await wire.open()
+
+    def explain(self, device: Device) -> list[Explained]:
+        """The read requests and the subscriptions of all groups."""
+        return [each for name in device.groups for each in _explained(device, name)]
+
     def device(self, wire: SessionWire, device: Device, document: bytes, clock: Clock) -> "OpcUaDevice":
         """One device behind a wire."""
         return OpcUaDevice(wire, device, document, clock)
+
+
+def _explained(device: Device, name: str) -> list[Explained]:
+    group = device.groups[name]
+    tags = tuple(tag.name for tag in device.tags if tag.group == name)
+    if group.mode == "subscribe":
+        facts: dict[str, int | str] = {
+            "service": "subscription",
+            "nodes": len(tags),
+            "sampling": f"{group.sampling_s:g} s",
+            "queue": group.queue,
+            "keep-alive": f"{group.keepalive_s:g} s",
+        }
+        return [Explained(name, facts, tags, 1 / group.interval_s)]
+    most = limits_of(device).nodes_per_read
+    parts = [tags[at : at + most] for at in range(0, len(tags), most)]
+    rest = {"sampling": "", "queue": "", "keep-alive": ""}
+    return [
+        Explained(name, {"service": "read", "nodes": len(part), **rest}, part, 1 / group.interval_s)
+        for part in parts
+    ]
 
 
 class OpcUaDevice:
@@ -55,14 +85,9 @@ class OpcUaDevice:
         """Read every node of a group. Raises DeviceError when the server does not answer."""
         session = await self._wire.session()
         nodes = await self._resolved(session, group)
-        limits = self._device.profile.limits
+        settings = self._device.groups[group]
         return await read(
-            session,
-            nodes,
-            self._columns[group],
-            self._device.groups[group],
-            limits if isinstance(limits, NodeLimits) else NodeLimits(),
-            self._clock,
+            session, nodes, self._columns[group], settings, limits_of(self._device), self._clock
         )
 
     def subscriber(self, group: str) -> GroupSubscription:

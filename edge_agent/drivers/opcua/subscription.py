@@ -116,6 +116,7 @@ class GroupSubscription:
         self._tags = tags
         self._columns = columns
         self._clock = clock
+        self._limits = limits_of(device)
         self._items = _digest(group, tags)
         self._going: _Going | None = None
 
@@ -189,11 +190,6 @@ class GroupSubscription:
         nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
         scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         return News((scan,), complete=True)
-
-    @property
-    def _limits(self) -> NodeLimits:
-        limits = self._device.profile.limits
-        return limits if isinstance(limits, NodeLimits) else NodeLimits()
 
     async def _make(self, going: _Going) -> News:
         """A new subscription with all its items; the news is of those that the server refuses."""
@@ -300,6 +296,14 @@ class GroupSubscription:
         known_ns = max((scan.time_ns for scan in scans), default=now_ns)
         mark = Mark(going.session.server, going.subscription, message.SequenceNumber, about, known_ns)
         return News(scans, mark, loss)
+
+
+def limits_of(device: Device) -> NodeLimits:
+    """What the server of a device bears in one call, as its profile says."""
+    limits = device.profile.limits
+    if not isinstance(limits, NodeLimits):
+        raise TypeError("limits of another protocol")
+    return limits
 
 
 async def read(

@@ -38,6 +38,11 @@ class SessionWire:
             self._gate.opened(held_s)
             return self._session
 
+    async def open(self) -> None:
+        """Connect if need be, however long the next attempt would have to wait. Raises DeviceError."""
+        self._gate.open()
+        await self.session()
+
     async def close(self) -> None:
         """End the session in order."""
         await self._let_go()

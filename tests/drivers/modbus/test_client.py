@@ -267,8 +267,15 @@ async def test_a_refused_connection_names_the_address_and_why() -> None:
             await ModbusSocket(ModbusConnection("plc", "127.0.0.1", port)).connect()
 
     assert caught.value.reason == "disconnected"
-    assert f"127.0.0.1:{port}: " in caught.value.detail
-    assert "refused" in caught.value.detail.lower() or "Connect call failed" in caught.value.detail
+    assert caught.value.detail == f"127.0.0.1:{port}: Connection refused"
+
+
+async def test_a_host_whose_name_nobody_knows_is_told_in_the_words_of_the_resolver() -> None:
+    with pytest.raises(DeviceError) as caught:
+        await ModbusSocket(ModbusConnection("plc", "plc.invalid", 502)).connect()
+
+    assert caught.value.detail.startswith("plc.invalid:502: ")
+    assert "error -" not in caught.value.detail
 
 
 async def test_a_host_that_swallows_connections_is_given_up_after_its_time() -> None:

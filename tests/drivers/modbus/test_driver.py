@@ -6,11 +6,12 @@ import time
 from dataclasses import replace
 
 from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, Tag
-from edge_agent.core.registers import Field
-from edge_agent.drivers.driver import driver
+from edge_agent.core.registers import Field, Table, Type
+from edge_agent.drivers.driver import Explained, driver
 from edge_agent.drivers.modbus.device import ModbusDevice
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from edge_agent.drivers.modbus.wire import Wire
+from tests.drivers.modbus.scripted import ScriptedPlc, until
 
 GROUPS = {"fast": Group("fast", 1.0)}
 
@@ -53,6 +54,46 @@ def test_a_protocol_is_loaded_only_when_a_device_needs_it() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0
+
+
+def test_a_request_is_explained_with_its_range_its_tags_and_its_bytes() -> None:
+    modbus = ModbusDriver()
+    places: tuple[tuple[str, Table, int, Type], ...] = (
+        ("force", "holding", 9998, "float32"),
+        ("mode", "holding", 10003, "uint16"),
+        ("door", "coil", 0, "bool"),
+        ("lamp", "coil", 9, "bool"),
+    )
+    far = tuple(Tag(name, "fast", kind, Field(name, table, at, kind)) for name, table, at, kind in places)
+    pressed = replace(profile(), tags=far)
+
+    bits, registers = modbus.explain(Device("d", pressed, "plc", 1, GROUPS, far))
+
+    assert bits == Explained(
+        "fast",
+        {
+            "function": 1, "table": "coil", "first": 0, "last": 9, "printed": "00001-00010",
+            "used": 2, "along": 8,
+        },
+        ("door", "lamp"),
+        requests_per_s=1.0,
+        request_bytes=12,
+        answer_bytes=11,
+    )  # fmt: skip
+    assert registers.facts == {
+        "function": 3, "table": "holding", "first": 9998, "last": 10003, "printed": "49999-410004",
+        "used": 3, "along": 3,
+    }  # fmt: skip
+    assert (registers.tags, registers.answer_bytes) == (("force", "mode"), 21)
+
+
+async def test_reach_opens_the_connection_without_a_request() -> None:
+    async with ScriptedPlc() as plc, ModbusDriver().connect(plc.connection) as wire:
+        await ModbusDriver().reach(wire)
+        await ModbusDriver().reach(wire)
+        await until(lambda: plc.connections == 1)
+
+        assert plc.requests == []
 
 
 def profile() -> Profile:

@@ -246,3 +246,40 @@ async def reason(wire: Wire) -> str:
     except DeviceError as error:
         return error.reason
     return "good"
+
+
+async def test_wire_that_was_closed_is_not_opened_again() -> None:
+    async with ScriptedPlc() as plc:
+        async with connect(plc.connection) as wire:
+            await wire.read(1, block(100, 2))
+
+        with pytest.raises(DeviceError, match="no longer in use"):
+            await wire.read(1, block(100, 2))
+
+        assert plc.connections == 1
+
+
+async def test_wire_that_is_closed_while_it_opens_stays_closed() -> None:
+    async with ScriptedPlc() as plc:
+        async with connect(plc.connection) as wire:
+            opening = asyncio.create_task(wire.open())
+            await asyncio.sleep(0)  # it has begun to connect
+
+        with pytest.raises(DeviceError, match="no longer in use"):
+            await opening
+
+
+async def test_whoever_opens_a_wire_by_hand_does_not_wait_for_the_next_attempt() -> None:
+    async with ModbusPlc([tag()]) as plc:
+        await plc.switch(Faults(refuse=True))
+        wire = Wire(ModbusConnection("plc", "127.0.0.1", plc.port), uniform=longest)
+        with pytest.raises(DeviceError):
+            await wire.open()
+        await plc.switch(Faults())
+        with pytest.raises(DeviceError, match="Connection refused"):
+            await wire.read(1, block(0, 2))
+
+        await wire.open()
+
+        assert len((await wire.read(1, block(0, 2)))[0]) == 4
+        wire.close()

@@ -1,0 +1,105 @@
+"""Who reads a device for a person: the agent that runs, over its connection, or this command, when none does.
+
+Many devices take one client only, and two masters on one line spoil each other's answers. So nothing is
+opened while an agent with the same buffer runs.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from edge_agent.buffer.buffer import owner
+from edge_agent.config.settings import Device, Gateway
+from edge_agent.drivers.driver import Driver, driver
+from edge_agent.errors import EdgeAgentError
+from edge_agent.ops import control, logs, reading
+from edge_agent.ops.reading import Reading
+
+T = TypeVar("T")
+
+
+def runs(gateway: Gateway) -> bool:
+    """Whether the agent of this configuration runs.
+
+    Raises EdgeAgentError when one runs, or may run, and cannot be asked.
+    """
+    try:
+        control.ask(control.socket_path(gateway.buffer.path.parent), "status")
+    except control.NoAgent as error:
+        _refuse_beside(gateway, error)
+        return False
+    return True
+
+
+def _refuse_beside(gateway: Gateway, unheard: control.NoAgent) -> None:
+    try:
+        process = owner(gateway.buffer.path)
+    except OSError as error:
+        msg = (
+            f"whether an agent runs cannot be told: {gateway.buffer.path}: {error.strerror}; "
+            "ask as the user of the agent or as one of its group"
+        )
+        raise EdgeAgentError(msg) from error
+    if process is not None:
+        msg = (
+            f"an agent runs (process {process}), but not with its control socket there: {unheard}; "
+            "set RUNTIME_DIRECTORY as its service has it (/run/edge-agent)"
+        )
+        raise EdgeAgentError(msg)
+
+
+def by_agent(gateway: Gateway, device: Device, names: Collection[str]) -> Reading:
+    """The reading of the running agent. Raises EdgeAgentError when it gives none."""
+    path = control.socket_path(gateway.buffer.path.parent)
+    answer = control.ask(path, "read", within_s=reading.WITHIN_S, device=device.name, tags=list(names))
+    return Reading.of(answer)
+
+
+def quietly(asked: Coroutine[None, None, T]) -> T:
+    """Run what asks devices; of what goes wrong on the way the command tells, not the log."""
+    with logs.silent():
+        return asyncio.run(asked)
+
+
+def differs(gateway: Gateway, read: Reading) -> bool:
+    """Whether the agent that read it runs with another configuration."""
+    return read.config != _config(gateway)
+
+
+def _config(gateway: Gateway) -> str:
+    return gateway.digest[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConnection:
+    """A connection that this command has opened, while no agent runs."""
+
+    gateway: Gateway
+    driver: Driver
+    wire: Any
+
+    async def reach(self) -> None:
+        """Connect. Raises DeviceError."""
+        await self.driver.reach(self.wire)
+
+    async def read(self, device: Device, names: Collection[str] = ()) -> Reading:
+        """Read a device that is behind it."""
+        poller = self.driver.device(self.wire, device, b"{}", time.time_ns)
+        return await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
+
+
+@asynccontextmanager
+async def opened(gateway: Gateway, device: Device) -> AsyncIterator[OwnConnection]:
+    """The connection of a device for as long as the context lasts."""
+    its = driver(device.profile.protocol)
+    async with its.connect(gateway.connections[device.connection]) as wire:
+        yield OwnConnection(gateway, its, wire)
+
+
+async def directly(gateway: Gateway, device: Device, names: Collection[str]) -> Reading:
+    """The reading over a connection of our own."""
+    async with opened(gateway, device) as connection:
+        return await connection.read(device, names)

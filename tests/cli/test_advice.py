@@ -1,0 +1,77 @@
+import pytest
+
+from edge_agent.cli.advice import advice
+from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, OpcUaConnection, Profile
+from edge_agent.ops.reading import GroupRead
+
+PLC = ModbusConnection("plc", "10.3.7.20", 502)
+DEVICE = Device("meter-1", Profile("a/b", "1.0.0", "", "modbus", "", {}, (), Limits()), "plc", 7, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "words"),
+    [
+        (
+            "disconnected",
+            "10.3.7.20:502: Connection refused",
+            "connection refused by 10.3.7.20:502: is it on, is the port right?",
+        ),
+        (
+            "disconnected",
+            "10.3.7.20:502: no answer within 3 s",
+            "10.3.7.20:502 cannot be reached (no answer within 3 s): is the address right, is the cable in?",
+        ),
+        (
+            "disconnected",
+            "closed by the device",
+            "10.3.7.20:502 closes the connection: does it take one client only, and has another?",
+        ),
+        (
+            "disconnected",
+            "10.3.7.20:502: No route to host",
+            (
+                "10.3.7.20:502 cannot be reached (No route to host): "
+                "is the address right, does this gateway have a way there?"
+            ),
+        ),
+        ("timeout", "", "no answer from unit 7 at 10.3.7.20:502: is the unit right, is it on?"),
+        (
+            "exception:2",
+            "",
+            (
+                "exception:2 from 10.3.7.20:502: "
+                "it has no such address: does the profile fit the device and its firmware?"
+            ),
+        ),
+        (
+            "exception:11",
+            "",
+            (
+                "exception:11 from 10.3.7.20:502: "
+                "unit 7 behind the gateway does not answer: is it on, is the unit right?"
+            ),
+        ),
+        (
+            "short_answer",
+            "2 bytes instead of 4",
+            (
+                "short_answer (2 bytes instead of 4) from 10.3.7.20:502: "
+                "the answer is too short: does the profile fit the device and its firmware?"
+            ),
+        ),
+        ("exception:99", "", "exception:99 from 10.3.7.20:502"),
+    ],
+)
+def test_a_failure_is_said_with_its_place_and_the_way_out(reason: str, detail: str, words: str) -> None:
+    assert advice(GroupRead("fast", 0.0, reason, detail), DEVICE, PLC) == words
+
+
+def test_an_opc_ua_server_is_named_by_its_endpoint() -> None:
+    connection: Connection = OpcUaConnection("press", "opc.tcp://10.3.7.12:4840")
+
+    words = [advice(GroupRead("fast", 0.0, each), DEVICE, connection) for each in ("timeout", "BadNoMatch")]
+
+    assert words == [
+        "no answer from opc.tcp://10.3.7.12:4840: is it on?",
+        "BadNoMatch from opc.tcp://10.3.7.12:4840",
+    ]

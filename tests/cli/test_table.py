@@ -1,0 +1,52 @@
+import pytest
+
+from edge_agent.cli.table import shown, size, span, table, when
+from edge_agent.core.model import Value
+
+
+def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() -> None:
+    lines = list(table(("NAME", "N", "WHY"), [("a", 5, "x"), ("longer", 12345, "")], indent=2))
+
+    assert lines == [
+        "  NAME        N  WHY",
+        "  a           5  x",
+        "  longer  12345",
+    ]
+
+
+def test_column_without_any_cell_is_left_out() -> None:
+    assert list(table(("A", "B", "C"), [("1", "", "x"), ("2", "", "y")])) == ["A  C", "1  x", "2  y"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.9, "0 s"),
+        (59, "59 s"),
+        (61, "1 min 1 s"),
+        (3600, "1 h 0 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_span_has_two_units_at_most(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(512, "0.5 KiB"), (1 << 20, "1.0 MiB"), (3 << 29, "1.50 GiB"), (0, "0.0 KiB")]
+)
+def test_size_is_in_the_largest_unit_that_fits(number: int, text: str) -> None:
+    assert size(number) == text
+
+
+def test_time_is_utc_to_the_second() -> None:
+    assert when(1_760_000_000_999) == "2025-10-09 08:53:20Z"
+    assert when(None) == "never"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (None, "-"), (1.5, "1.5"), ("SX-1\x1b[2J", "SX-1\ufffd[2J")],
+)
+def test_value_is_written_as_people_write_it(value: Value, text: str) -> None:
+    assert shown(value) == text
