@@ -93,7 +93,7 @@ def test_twenty_mistakes_are_all_reported_at_their_places() -> None:
         ("version: 1.2.3\n", "", (1, 1, "missing key 'version'")),
         ("profile/1", "profile/2", (1, 9, "unknown schema 'edge-agent/profile/2' - did you mean 'edge-agent/profile/1'?")),
         ("protocol: modbus", "protocol: modbsu", (4, 11, "unknown protocol 'modbsu' - did you mean 'modbus'?")),
-        ("protocol: modbus", "protocol: opcua", (4, 11, "unknown protocol 'opcua'; there is: modbus")),
+        ("protocol: modbus", "protocol: profinet", (4, 11, "unknown protocol 'profinet'; there are: modbus, opcua")),
         ("protocol: modbus\n", "", (1, 1, "missing key 'protocol'")),
         ("title: A press", "title: 5", (5, 8, '5 is not a text; write "5" in quotes')),
         ("title: A press", "title:", (5, 1, "'title' has no value; write one, or leave it out")),
