@@ -105,7 +105,8 @@ def unpack_head(life: str, payload: bytes) -> LogState:
         },
         {to: {row[0]: Gap(*row[1:]) for row in rows} for to, rows in doc["gaps"].items()},
         doc["gap"],
-        {(device, group): Mark(*fields) for device, group, *fields in doc["marks"]},
+        # Logs of before there were marks have none.
+        {(device, group): Mark(*fields) for device, group, *fields in doc.get("marks", ())},
     )
 
 

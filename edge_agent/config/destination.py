@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from edge_agent.config.gateway_keys import DestinationKeys, MqttKeys
+from edge_agent.config.login import login
 from edge_agent.config.section import Section
-from edge_agent.config.settings import Destination, Device, Gateway, Login, Tls
+from edge_agent.config.settings import Destination, Device, Gateway, Tls
 from edge_agent.config.syntax import hint, quoted
 from edge_agent.core.topics import expand, fault, placeholders
 
@@ -40,12 +41,6 @@ def make_destination(name: str, section: Section, gateway: str) -> Destination |
 
 def _destination(name: str, gateway: str, section: Section, keys: DestinationKeys) -> Destination:
     mqtt, batch, window = keys.mqtt, keys.payload.batch, keys.window
-    login = None
-    if mqtt.user is not None:
-        login = Login(mqtt.user.name, mqtt.user.password.reveal())
-        if mqtt.user.password.plain:
-            advice = "write ${file:path}, ${env:NAME} or ${cred:NAME}"
-            section.warning(f"the password stands here for everyone to read; {advice}", "user", "password")
     return Destination(
         name=name,
         host=mqtt.url.host,
@@ -53,7 +48,7 @@ def _destination(name: str, gateway: str, section: Section, keys: DestinationKey
         client_id=f"{gateway}-{name}",
         tls=Tls(mqtt.ca, mqtt.cert, mqtt.key) if mqtt.url.tls else None,
         version="3.1.1" if mqtt.version == "3.1.1" else "5",
-        login=login,
+        login=login(section, mqtt.user),
         keepalive_s=int(mqtt.keepalive),
         topic=keys.topic or _DEFAULT.topic,
         agent_topic=keys.agent_topic or _DEFAULT.agent_topic,

@@ -62,7 +62,7 @@ class Follower:
         columns = scan.index or range(len(self._schema.columns))
         fresh = []
         for at, i in enumerate(columns):
-            time_ns = scan.time_ns + (round(scan.offsets_ms[at] * 1e6) if scan.offsets_ms else 0)
+            time_ns = _moment(scan.time_ns, scan.offsets_ms[at] if scan.offsets_ms else 0.0)
             quality = scan.quality[at] if scan.quality else GOOD
             sample = (scan.values[at], quality, time_ns)
             if sample == (self._values[i], self._quality[i], self._times[i]):
@@ -104,3 +104,8 @@ class Follower:
             full=full,
             lag_ns=lag_ns,
         )
+
+
+def _moment(time_ns: int, offset_ms: float) -> int:
+    """The time of a sample in ns: to the us, since an offset of months is no better as a float."""
+    return (time_ns + round(offset_ms * 1e6) + 500) // 1000 * 1000 if offset_ms else time_ns

@@ -59,8 +59,7 @@ async def follow(following: Following) -> None:
 def _take(following: Following, news: News) -> None:
     intake, now_ns = following.intake, following.clock()
     if news.loss:
-        until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
-        intake.lost(following.life, news.loss, following.known_ns, until_ns)
+        intake.lost(following.life, news.loss, *_between(following.known_ns, news, now_ns))
     if news.complete:
         intake.renew()
     for scan in news.scans:
@@ -68,15 +67,25 @@ def _take(following: Following, news: News) -> None:
     if news.scans:
         worst = trouble(following.follower.quality)
         following.health.note(following.schema.group, "failing" if worst else "ok", worst)
-    else:
+    elif not news.loss:
         full = following.follower.confirm(now_ns)
         if full is not None:
             intake.store(full)
-    following.known_ns = max((scan.time_ns for scan in news.scans), default=now_ns)
+    # A value that was read just now is known until now, however old it is.
+    times = () if news.complete else (scan.time_ns for scan in news.scans)
+    following.known_ns = max(times, default=now_ns)
     if news.mark is not None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
+
+
+def _between(known_ns: int | None, news: News, now_ns: int) -> tuple[int | None, int]:
+    """From when to when something is lost; wider rather than none where the clocks do not agree."""
+    until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
+    if known_ns is None:
+        return None, until_ns
+    return min(known_ns, until_ns), max(known_ns, until_ns)
 
 
 def _stored(subscriber: Subscriber, mark: Mark, stored: "asyncio.Future[None]") -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.buffer.log import Entry, SegmentLog
+from edge_agent.buffer.log import Entry, Marked, SegmentLog
 from edge_agent.buffer.recovery import recover
 from edge_agent.core import record
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
+from edge_agent.core.mark import Mark
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.core.record import Record
@@ -57,6 +58,16 @@ class Bench:
             Entry(of, n, n * S, record.encode(Scan(of, n * S, tuple(float(n) for _ in of.columns))))
             for n in range(first, last + 1)
         ]
+
+
+def mark(sequence: int) -> Mark:
+    """All notifications of a server up to this one are stored."""
+    return Mark("opc.tcp://plc:4840 2026-01-02", 7, sequence, "0123abcd:", sequence * S)
+
+
+def marked(sequence: int, device: str = "press") -> Marked:
+    """The entry of a log that says so."""
+    return Marked((device, "fast"), mark(sequence))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.core.record import Record
 from edge_agent.errors import NotStored, StorageError
 from edge_agent.ports import Chunk
-from tests.buffer.conftest import schema
+from tests.buffer.conftest import mark, schema
 
 S = 1_000_000_000
 OF = schema()
@@ -376,6 +376,65 @@ async def test_scan_that_fits_no_segment_is_named_and_its_number_is_not_used_aga
     assert again.life == buffer.life
     assert numbers(chunk) == [1, 3]
     assert named(chunk, "not_stored:disk") == [(2, 2)]
+
+
+async def test_mark_resolves_when_it_is_durable_and_is_there_at_the_next_start(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path) as buffer:
+        assert buffer.marks == {}
+        scans = buffer.append(scan(1))
+        marked = buffer.mark(OF.stream, mark(1))
+        assert disk.syncs == 0
+        await asyncio.gather(scans, marked)
+        assert disk.syncs == 1
+        await buffer.mark(OF.stream, mark(2))  # a notification that had nothing to report
+        assert disk.syncs == 2
+
+    async with opened(tmp_path) as again:
+        assert again.marks == {OF.stream: mark(2)}
+        assert numbers(await everything(again)) == [1]
+
+
+async def test_mark_of_what_could_not_be_stored_is_refused_with_it(tmp_path: Path, disk: Disk) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        await buffer.mark(OF.stream, mark(1))
+        disk.refuse("pwrite")
+        lost = buffer.append(scan(2))
+        with pytest.raises(NotStored):
+            await buffer.mark(OF.stream, mark(2))
+        with pytest.raises(NotStored):
+            await lost
+        disk.refuse()
+        await stored_again(buffer, lambda: scan(3))
+        await buffer.mark(OF.stream, mark(3))
+        chunk, last = await everything(buffer), buffer.stats.appended
+
+    ((first, end),) = named(chunk, "not_stored:disk")
+    assert numbers(chunk) == [1, *range(end + 1, last + 1)]
+    assert first == 2
+    async with opened(tmp_path) as again:
+        assert again.marks == {OF.stream: mark(3)}
+
+
+async def test_mark_is_never_ahead_of_scans_that_the_disk_did_not_take_and_nobody_named(
+    tmp_path: Path, disk: Disk
+) -> None:
+    async with opened(tmp_path) as buffer:
+        await buffer.append(scan(1))
+        await buffer.mark(OF.stream, mark(1))
+        disk.refuse("pwrite")
+        buffer.append(scan(2))
+        buffer.mark(OF.stream, mark(2))
+    disk.refuse()
+
+    async with opened(tmp_path) as again:
+        chunk = await everything(again)
+
+    assert again.marks == {OF.stream: mark(1)}
+    assert numbers(chunk) == [1]
+    assert [gap.reason for _, gap in chunk.gaps] == ["restart:unclean"]
 
 
 async def test_loss_without_numbers_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from edge_agent.core import record
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
 from edge_agent.errors import StorageError
-from tests.buffer.conftest import MACHINE, Bench, acknowledge, everything, numbers, schema
+from tests.buffer.conftest import MACHINE, Bench, acknowledge, everything, mark, marked, numbers, schema
 
 
 def segments(bench: Bench) -> list[Path]:
@@ -281,3 +281,75 @@ def test_failed_disk_ends_the_segment_and_a_new_one_is_begun(
 
     assert numbers(records) == [1, 2, 5, 6]
     assert gaps == [gap]
+
+
+STREAM = ("press", "fast")
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_newest_mark_of_each_stream_is_found_again(bench: Bench, *, orderly: bool) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 2), marked(1), marked(8, "oven"), *bench.entries(3, 4), marked(2)])
+    if orderly:
+        log.close(MACHINE)
+    else:
+        log.give_up()
+
+    assert bench.open().state.marks == {STREAM: mark(2), ("oven", "fast"): mark(8)}
+
+
+def test_mark_is_no_record_and_takes_no_number(bench: Bench) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 2), marked(1), *bench.entries(3, 3)])
+
+    records, gaps = everything(log)
+
+    assert numbers(records) == [1, 2, 3]
+    assert gaps == []
+
+
+def test_marks_are_kept_by_a_log_that_only_ever_gets_marks(bench: Bench) -> None:
+    log = bench.open()
+    log.write([marked(sequence) for sequence in range(1, 500)])
+    assert len(segments(bench)) > 4
+    log.give_up()
+
+    assert bench.open().state.marks == {STREAM: mark(499)}
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_mark_outlives_the_segment_that_held_it(bench: Bench, *, orderly: bool) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1), *bench.entries(11, 400)])
+    first = segments(bench)[0]
+    acknowledge(log, everything(log)[0][-1])
+    assert not first.exists()
+    if orderly:
+        log.close(MACHINE)
+    else:
+        log.give_up()
+
+    assert bench.open().state.marks == {STREAM: mark(1)}
+
+
+def test_mark_outlives_the_eviction_of_its_scans(bench: Bench) -> None:
+    bench.max_bytes = 4 * 4096
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1), *bench.entries(11, 500)])
+    assert log.evicted > 1
+    log.give_up()
+
+    assert bench.open().state.marks == {STREAM: mark(1)}
+
+
+def test_mark_goes_from_life_to_life(bench: Bench) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1)])
+    log.give_up()
+    for _ in range(3):
+        log = bench.open()
+        log.write(bench.entries(1, 200))
+        acknowledge(log, everything(log)[0][-1])
+        log.give_up()
+
+    assert bench.open().state.marks == {STREAM: mark(1)}

@@ -6,9 +6,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent.buffer.state import unpack_head
 from edge_agent.core.frame import SEGMENT_HEAD_SIZE
 from edge_agent.core.ranges import Ranges
-from tests.buffer.conftest import MACHINE, Bench, acknowledge, everything, numbers
+from tests.buffer.conftest import MACHINE, Bench, acknowledge, everything, mark, marked, numbers
 
 
 def filled(bench: Bench, last: int = 300, *, close: bool = True) -> list[Path]:
@@ -195,6 +196,69 @@ def test_generation_is_never_used_twice(bench: Bench) -> None:
     log.write(bench.entries(1, 1))
 
     assert [each.generation for each in log.segments] == [0x100]
+
+
+def test_mark_of_a_missing_segment_is_known_to_the_next(bench: Bench) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1), *bench.entries(11, 300)])
+    log.close(MACHINE)
+    min(bench.folder.glob("*.seg")).unlink()
+
+    assert bench.open().state.marks == {("press", "fast"): mark(1)}
+
+
+def test_damaged_state_of_the_newest_segment_costs_no_mark(bench: Bench) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1), marked(5, "oven"), *bench.entries(11, 100), marked(2)])
+    log.give_up()
+    flip(max(bench.folder.glob("*.seg")), SEGMENT_HEAD_SIZE + 40)
+
+    assert bench.open().state.marks == {("press", "fast"): mark(2), ("oven", "fast"): mark(5)}
+
+
+def test_damaged_mark_leaves_the_one_before(bench: Bench) -> None:
+    log = bench.open()
+    log.write([*bench.entries(1, 10), marked(1), *bench.entries(11, 12), marked(2), *bench.entries(13, 14)])
+    log.give_up()
+    (file,) = bench.folder.glob("*.seg")
+    flip(file, file.read_bytes().rindex(b'["press","fast","opc.tcp'))
+
+    log = bench.open()
+
+    assert log.state.marks == {("press", "fast"): mark(1)}
+    assert numbers(everything(log)[0]) == list(range(1, 15))
+
+
+def test_state_of_before_there_were_marks_has_none() -> None:
+    payload = b'{"streams":[[1,"press","fast",6]],"cursors":{},"gaps":{"cloud":[]},"prev":null,"gap":3}'
+
+    state = unpack_head("0123", payload)
+
+    assert state.marks == {}
+    assert state.stream("press", "fast").next == 6
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**9))
+def test_wherever_a_log_is_torn_a_mark_never_stands_without_the_scans_before_it(
+    tmp_path_factory: object, seed: int
+) -> None:
+    chance = random.Random(seed)
+    bench = Bench(tmp_path_factory.mktemp("log"))  # type: ignore[attr-defined]  # pytest's factory
+    log = bench.open()
+    for group in range(1, 10):  # each of them a notification of ten samples, and its mark
+        log.write([*bench.entries(10 * group - 9, 10 * group), marked(group)])
+    log.give_up()
+    newest = max(bench.folder.glob("*.seg"))
+    data = newest.read_bytes()
+    newest.write_bytes(data[: chance.randrange(SEGMENT_HEAD_SIZE, len(data))].ljust(len(data), b"\0"))
+
+    log = bench.open()
+
+    known = log.state.marks.get(("press", "fast"))
+    read = numbers(everything(log)[0])
+    assert read == list(range(1, len(read) + 1))
+    assert 10 * (0 if known is None else known.sequence) <= len(read)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -43,7 +43,9 @@ def scans(draw: st.DrawFn) -> Scan:
         None if quality and quality[at].startswith("bad:") else draw(VALUES[of.columns[i].store])
         for at, i in enumerate(carried)
     )
-    offsets = tuple(draw(st.integers(0, 10**6)) / 1000 for _ in carried) if draw(st.booleans()) else None
+    longest = draw(st.sampled_from([10**6, 2**31 - 1, 2**31, 2**52]))
+    us = st.integers(-longest, longest)
+    offsets = tuple(draw(us) / 1000 for _ in carried) if draw(st.booleans()) else None
     return Scan(
         of, 5, values, quality, index, offsets, draw(st.booleans()), draw(st.integers(-(10**15), 10**15))
     )
@@ -58,6 +60,25 @@ def test_hundred_good_floats_take_four_bytes_each_and_one() -> None:
     scan = Scan(schema("f" * 100), 0, tuple(float(i) for i in range(100)))
 
     assert len(record.encode(scan)) == 401
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "size"),
+    [(0.0, 4), (2147483.647, 4), (-2147483.647, 4), (2147483.648, 8), (-2147483.648, 8), (-1e12, 8)],
+)
+def test_times_more_than_half_an_hour_apart_take_eight_bytes_each(offset_ms: float, size: int) -> None:
+    scan = Scan(schema("??"), 0, (True, False), None, None, (0.0, offset_ms))
+
+    payload = record.encode(scan)
+
+    assert len(payload) == 1 + 2 * size + 2
+    assert record.decode(scan.schema, 0, payload) == scan
+
+
+def test_time_of_the_device_comes_back_from_that_of_the_agent() -> None:
+    scan = Scan(schema("?"), 5_000_000_000, (True,), lag_ns=-3_600_000_000_001)
+
+    assert record.decode(scan.schema, -3_595_000_000_001, record.encode(scan)) == scan
 
 
 def test_overlong_text_is_cut_at_a_character() -> None:

@@ -12,6 +12,10 @@ from edge_agent.core.nodes import STORES, Node
 from edge_agent.drivers.opcua.values import OVERFLOW, reader
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BEYOND = datetime(2262, 1, 1, tzinfo=UTC)
+"""Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5). A record counts ns in
+64 bit.
+"""
 Sample = tuple[Value, str, int]
 """Value, quality, time in ns UTC."""
 
@@ -31,7 +35,7 @@ class Columns:
         self._is_agent = group.timestamp == "agent"
         self._resolution_ns = round(group.time_resolution_s * 1e9)
         self._stamp = EPOCH
-        self._stamp_ns = 0
+        self._stamp_ns: int | None = 0
 
     def whole(self, answers: Sequence[ua.DataValue | str], now_ns: int) -> Scan:
         """One scan of all columns, read at `now_ns`. A text instead of an answer is the quality of none."""
@@ -69,7 +73,7 @@ class Columns:
             return *self._readers[i](answer), now_ns
         if stamp != self._stamp:  # samples of one notification mostly share their time
             self._stamp, self._stamp_ns = stamp, _ns(stamp)
-        return *self._readers[i](answer), self._stamp_ns
+        return *self._readers[i](answer), now_ns if self._stamp_ns is None else self._stamp_ns
 
     def _scan(self, samples: Mapping[int, Sample], now_ns: int) -> Scan:
         columns = sorted(samples)
@@ -110,7 +114,9 @@ def _time_of(which: Literal["source", "server", "agent"]) -> Callable[[ua.DataVa
     return lambda _: None
 
 
-def _ns(time: datetime) -> int:
-    """UTC in ns, to the microsecond as the library has it."""
+def _ns(time: datetime) -> int | None:
+    """UTC in ns, to the microsecond as the library has it; None for what is no time."""
+    if not EPOCH <= time < BEYOND:
+        return None
     past = time - EPOCH
     return ((past.days * 86400 + past.seconds) * 1_000_000 + past.microseconds) * 1000

@@ -5,17 +5,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from edge_agent.config.expect import expected
 from edge_agent.config.groups import check_phase, merged
 from edge_agent.config.kinds import Contents, Kind
+from edge_agent.config.login import login
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import (
     Given,
     GoldenTest,
     Group,
-    Login,
     NodeLimits,
     OpcUaConnection,
     Profile,
@@ -56,8 +56,7 @@ def connection(name: str, section: Section) -> OpcUaConnection | None:
     except ValueError as error:
         section.error(str(error), "endpoint")
         return None
-    login = None if keys.user is None else Login(keys.user.name, keys.user.password.reveal())
-    return OpcUaConnection(name, endpoint, login, keys.timeout)
+    return OpcUaConnection(name, endpoint, login(section, keys.user), keys.timeout)
 
 
 def _endpoint(text: str) -> str:
@@ -83,28 +82,62 @@ def group(section: Section, name: str, before: Group | None) -> Group | None:
     keys = section.check(OpcUaGroupKeys)
     if keys is None:
         return None
-    mode = keys.mode or (before.mode if before else "subscribe")
+    mode: Literal["read", "subscribe"] = keys.mode or (before.mode if before else "subscribe")
     if not _fits_mode(section, keys, mode, before):
         return None
-    interval_s = (keys.interval if mode == "read" else keys.publishing) or 1.0
-    base = before or Group(name, interval_s, time_resolution_s=0.001, timestamp="source")
-    made = merged(base, keys)
-    if keys.publishing is not None:
-        made = replace(made, interval_s=keys.publishing)
-    sampling_s = (base.sampling_s if before else made.interval_s) if keys.sampling is None else keys.sampling
+    interval_s = (keys.interval if mode == "read" else keys.publishing) or (
+        before.interval_s if before else 1.0
+    )
+    base = _base(name, mode, interval_s, before)
     made = replace(
-        made,
+        merged(base, keys),
+        interval_s=interval_s,
         mode=mode,
         timestamp=keys.timestamp or base.timestamp,
-        sampling_s=sampling_s,
-        queue=keys.queue or (base.queue if before else _queue(made.interval_s, sampling_s)),
-        keepalive_s=base.keepalive_s if keys.keepalive is None else keys.keepalive,
-        lifetime_s=base.lifetime_s if keys.lifetime is None else keys.lifetime,
         register=base.register if keys.register_ is None else keys.register_,
     )
+    if mode == "subscribe":
+        made = _with_times(made, keys, base)
+        _check_times(section, made)
     check_phase(section, made)
-    _check_times(section, made)
     return made
+
+
+def _base(name: str, mode: Literal["read", "subscribe"], interval_s: float, before: Group | None) -> Group:
+    """What holds where a section says nothing; of another mode's group only what both modes have."""
+    if before is not None and before.mode == mode:
+        return before
+    fresh = Group(
+        name, interval_s, time_resolution_s=0.001, mode=mode, timestamp="source", sampling_s=interval_s
+    )
+    if before is None:
+        return fresh
+    return replace(
+        fresh,
+        report=before.report,
+        heartbeat_s=before.heartbeat_s,
+        time_resolution_s=before.time_resolution_s,
+        timestamp=before.timestamp,
+    )
+
+
+def _with_times(made: Group, keys: OpcUaGroupKeys, base: Group) -> Group:
+    """The group with what a server is asked for; what nobody has written follows what is written now."""
+    follows = base.sampling_s == base.interval_s
+    sampling_s = made.interval_s if follows else base.sampling_s
+    sampling_s = sampling_s if keys.sampling is None else keys.sampling
+    queue = _queue(made.interval_s, sampling_s)
+    if base.queue != _queue(base.interval_s, base.sampling_s):
+        queue = base.queue
+    keepalive_s = base.keepalive_s if keys.keepalive is None else keys.keepalive
+    return replace(
+        made,
+        sampling_s=sampling_s,
+        queue=keys.queue or queue,
+        # A sign of life goes with an empty publishing interval: none comes more often.
+        keepalive_s=max(keepalive_s, made.interval_s),
+        lifetime_s=max(base.lifetime_s, 3 * made.interval_s) if keys.lifetime is None else keys.lifetime,
+    )
 
 
 def _queue(publishing_s: float, sampling_s: float) -> int:
@@ -133,9 +166,9 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 
 
 def _check_times(section: Section, made: Group) -> None:
-    if made.mode == "subscribe" and made.lifetime_s < 3 * made.keepalive_s:
+    if made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
-        message = f"the lifetime is at least three keep-alives of {made.keepalive_s:g} s"
+        message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"
         at = "lifetime" if section.inside("lifetime").present else "keepalive"
         section.error_at_key(message, at)
 

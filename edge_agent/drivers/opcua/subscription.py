@@ -101,6 +101,7 @@ class _Going:
         self.retry_at = 0.0
         self.late_at: float | None = None
         self.silence_s = 0.0
+        self.unsure = False
 
 
 class GroupSubscription:
@@ -167,7 +168,8 @@ class GroupSubscription:
             return None
         going.subscription, going.next = mark.subscription, _following(mark.sequence)
         going.absent = {int(each) for each in absent.split(",") if each}
-        going.silence_s = _silence_s(self._group.keepalive_s)
+        # No server gives a sign of life more often than it publishes.
+        going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
         session.listen(going.subscription, going.inbox)
         held = [each for each in held if each >= going.next]
         log.info("subscription goes on", device=self._device.name, group=self._group.name, held=len(held))
@@ -178,11 +180,13 @@ class GroupSubscription:
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
         going.next = _following(sequence)
+        # What was lost may have been the last word on a tag, which would stay wrong without a new reading.
+        going.unsure = going.unsure or lost
         return self._news(going, message, SOURCE_LOST if lost else "")
 
     async def _read(self, going: _Going) -> News:
         """The present value of every tag."""
-        session = going.session
+        session, going.unsure = going.session, False
         nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
         scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         return News((scan,), complete=True)
@@ -251,14 +255,14 @@ class GroupSubscription:
                 return self._news(going, message)
             if going.session.failure is not None:
                 raise going.session.failure
+            if going.unsure:
+                return await self._read(going)
             if going.inbox.alive:
                 going.inbox.alive = False
                 return News()
-            if going.inbox.lacks(going.next):
-                going.late_at = going.late_at or loop.time() + LATE_S
-                if loop.time() >= going.late_at:
-                    going.late_at = None
-                    return await self._again(going, going.next)
+            if _is_late(going, loop.time()):
+                going.late_at = None
+                return await self._again(going, going.next)
             if going.absent and loop.time() >= going.retry_at:
                 await going.session.look_around()  # its namespaces may have changed meanwhile
                 return await self._add_absent(going)
@@ -327,6 +331,14 @@ async def read(
     rest = iter(answers)
     whole = [NO_SUCH_NODE if node is None else next(rest) for node in nodes]
     return columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+
+
+def _is_late(going: _Going, now: float) -> bool:
+    """Whether the next notification has stayed out for too long behind a later one."""
+    if not going.inbox.lacks(going.next):
+        return False
+    going.late_at = going.late_at or now + LATE_S
+    return now >= going.late_at
 
 
 def _silence_s(keepalive_s: float) -> float:

@@ -1,7 +1,8 @@
 """What a server answers for a node -> value and quality.
 
 A value counts only when its type can say what the tag's type says: a Double for a Float would lose digits, a
-text for a number is another variable. A bad status drops the value (it may be the last one, or 0).
+text for a number is another variable. A text counts only when it can be kept as it is: some controllers send
+Latin-1 where UTF-8 belongs. A bad status drops the value (it may be the last one, or 0).
 """
 
 import base64
@@ -16,7 +17,8 @@ from asyncua.ua import VariantType
 
 from edge_agent.core.floats import within
 from edge_agent.core.model import GOOD, Value, bad, uncertain
-from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
+from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node
+from edge_agent.core.record import LONGEST_TEXT
 
 UNCERTAIN, BAD = 1, 2
 """Severities: the two highest bits of a status code (OPC UA Part 4, 7.39.1)."""
@@ -56,7 +58,7 @@ def reader(node: Node) -> Callable[[ua.DataValue], tuple[Value, str]]:
     """The function that makes value and quality of an answer for a tag."""
     types, shown = _TYPES[node.type], _SHOWN.get(node.type)
     plain = node.valid is None and node.enum is None and node.type not in ("Float", "Double")
-    bounds = INTEGERS.get(node.type)
+    unfit = _unfit(node.type)
 
     def read(answer: ua.DataValue) -> tuple[Value, str]:
         status = answer.StatusCode
@@ -67,10 +69,8 @@ def reader(node: Node) -> Callable[[ua.DataValue], tuple[Value, str]]:
         if variant is None or variant.VariantType not in types or variant.is_array:
             return None, bad(f"wrong_answer:{_kind(variant)}")
         value: Any = variant.Value if shown is None else shown(variant.Value)
-        if value is None:
-            return None, bad("wrong_answer:Null")
-        if bounds is not None and not bounds[0] <= value <= bounds[1]:
-            return None, bad("out_of_range")
+        if why := unfit(value):
+            return None, bad(why)
         if code == 0 and plain:
             return value, GOOD
         return _judged(node, value, code)
@@ -79,12 +79,33 @@ def reader(node: Node) -> Callable[[ua.DataValue], tuple[Value, str]]:
 
 
 def judged(node: Node, value: Value, status: int) -> tuple[Value, str]:
-    """Value and quality of a tag for a value of the right type and a status code."""
+    """Value and quality of a tag for an answer as a golden test writes it: texts as they are shown."""
     if status >> 30 >= BAD:
         return None, bad(name(status))
-    if value is None:
-        return None, bad("wrong_answer:Null")
+    if node.type in ("Float", "Double") and type(value) is int:
+        value = float(value)
+    if type(value) is not _WRITTEN.get(node.type, str):
+        return None, bad(f"wrong_answer:{_KINDS.get(type(value), 'Null')}")
+    if why := _unfit(node.type)(value):
+        return None, bad(why)
     return _judged(node, value, status)
+
+
+def _unfit(type_: BuiltIn) -> Callable[[Any], str]:
+    """The function that says why a value cannot be one of this type, or be kept as it is; empty if it can."""
+    if type_ in INTEGERS:
+        low, high = INTEGERS[type_]
+        return lambda value: "" if low <= value <= high else "out_of_range"
+    return (lambda _: "") if type_ in STORES else _unfit_text
+
+
+def _unfit_text(text: str | None) -> str:
+    if text is None:
+        return "wrong_answer:Null"
+    try:
+        return "out_of_range" if len(text.encode()) > LONGEST_TEXT else ""
+    except UnicodeEncodeError:  # the library keeps bytes that are no UTF-8 as lone surrogates
+        return "wrong_answer:encoding"
 
 
 def _judged(node: Node, value: Value, code: int) -> tuple[Value, str]:
@@ -117,7 +138,8 @@ def _time(value: datetime | None) -> str | None:
     if value is None:
         return None
     utc = value if value.tzinfo is None else value.astimezone(UTC)
-    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    digits = "microseconds" if utc.microsecond % 1000 else "milliseconds"
+    return utc.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
 
 
 def _bytes(value: bytes | None) -> str | None:
@@ -135,3 +157,12 @@ _SHOWN: Mapping[BuiltIn, Callable[[Any], Value]] = {
     "ByteString": _bytes,
     "LocalizedText": _localized,
 }
+
+_WRITTEN: Mapping[BuiltIn, type] = {
+    **dict.fromkeys(INTEGERS, int),
+    "Boolean": bool,
+    "Float": float,
+    "Double": float,
+}
+"""How a golden test writes a value; what is not here is a text."""
+_KINDS: Mapping[type, str] = {bool: "Boolean", int: "Int64", float: "Double", str: "String"}

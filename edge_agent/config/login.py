@@ -1,0 +1,15 @@
+"""User and password as they are written -> a login; a password that everyone can read is doubted."""
+
+from edge_agent.config.gateway_keys import UserKeys
+from edge_agent.config.section import Section
+from edge_agent.config.settings import Login
+
+
+def login(section: Section, keys: UserKeys | None) -> Login | None:
+    """The login of a section with a key `user`; None without one."""
+    if keys is None:
+        return None
+    if keys.password.plain:
+        advice = "write ${file:path}, ${env:NAME} or ${cred:NAME}"
+        section.warning(f"the password stands here for everyone to read; {advice}", "user", "password")
+    return Login(keys.name, keys.password.reveal())
