@@ -12,6 +12,7 @@ from typing import Protocol, Self
 from edge_agent.config.settings import Tag
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
+from edge_agent.sim.opcua import OpcUaPlc
 
 GATEWAY = "demo-gw"
 DESTINATION = "cloud"
@@ -34,7 +35,10 @@ buffer: {{path: {buffer}}}
 class Plc(Protocol):
     """A simulated PLC: its port on loopback is open inside the context only."""
 
-    port: int
+    @property
+    def port(self) -> int:
+        """Where it is found; known inside the context."""
+        ...
 
     async def __aenter__(self) -> Self:
         """Open the port."""
@@ -73,6 +77,11 @@ def modbus_tcp(port: int) -> str:
     return f'{{modbus: {{tcp: "127.0.0.1:{port}"}}}}'
 
 
+def opcua(port: int) -> str:
+    """The connection of an OPC UA server on this machine."""
+    return f'{{opcua: {{endpoint: "opc.tcp://127.0.0.1:{port}", security: {{policy: None, mode: none}}}}}}'
+
+
 DEVICES = (
     Simulated(
         "meter-1", "eastron/sdm630-v2@1", ModbusPlc, modbus_tcp, Faults(refuse=True), steady={"fast": 0.5}
@@ -80,6 +89,8 @@ DEVICES = (
     Simulated(
         "io-1", "edge-agent/io-demo@1", ModbusPlc, modbus_tcp, Faults(refuse=True), steady={"fast": 1.0}
     ),
+    # Its server tells the news: there is no interval at which a scan is due.
+    Simulated("press-1", "siemens/s7-1500-press@1", OpcUaPlc, opcua, Faults(refuse=True), steady={}),
 )
 
 
