@@ -156,6 +156,15 @@ def test_damaged_state_of_the_newest_segment_is_taken_from_the_one_before(bench:
     assert numbers(everything(log)[0]) == list(range(1, 301))
 
 
+def test_segment_begun_behind_a_close_begins_a_new_life_even_with_nothing_in_it(bench: Bench) -> None:
+    log = bench.open()
+    log.write(bench.entries(1, 3))
+    log.close(MACHINE)
+    bench.open().ready()  # a segment with a head, and then the power is cut
+
+    assert bench.open().state.life == "0000000000000002"
+
+
 def test_damaged_close_begins_a_new_life(bench: Bench) -> None:
     files = filled(bench, 10)
     data = files[-1].read_bytes()

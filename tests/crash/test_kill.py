@@ -61,18 +61,18 @@ async def test_damaged_segment_is_no_reason_not_to_start_and_what_it_held_is_nam
         lost = flip(site.agent.segments) if damage == "flipped bit" else cut_short(site.agent.segments)
         with Receiver(mosquitto.port) as receiver:
             site.agent.start()
-            await receiver.until(lambda now: 400 in Books().enter(now).numbers("press", "fast"), SOON_S)
+            await receiver.until(lambda now: 400 in Books().enter(now).numbers("crane", "fast"), SOON_S)
             await receiver.until(more(2), SOON_S)
             assert await site.agent.stop() == 0
 
-            books = books_of(receiver.arrived, {(GATEWAY, LIFE, "press", "fast"): 400})
+            books = books_of(receiver.arrived, {(GATEWAY, LIFE, "crane", "fast"): 400})
 
     books.assert_right()
-    assert books.numbers("press", "fast") == [n for n in range(1, 401) if n not in lost]
+    assert books.numbers("crane", "fast") == [n for n in range(1, 401) if n not in lost]
     (gap,) = [gap for gap in books.gaps if gap["reason"] == "unreadable"]
-    assert (gap["b"], gap["d"], gap["g"], gap["scans"]) == (LIFE, "press", "fast", len(lost))
+    assert (gap["b"], gap["d"], gap["g"], gap["scans"]) == (LIFE, "crane", "fast", len(lost))
     assert gap["n"] == [lost[0], lost[-1]]
-    texts = {n: scan["v"]["note"] for (_, device, _, n), scan in books.scans.items() if device == "press"}
+    texts = {n: scan["v"]["note"] for (_, device, _, n), scan in books.scans.items() if device == "crane"}
     assert all(text == note(n) for n, text in texts.items())
 
 

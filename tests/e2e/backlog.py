@@ -23,8 +23,8 @@ def fill(folder: Path, *, scans: int) -> None:
         clock=time.time_ns,
     )
     log.destination("cloud")
-    document = b'{"d":"press"}'
-    schema = Schema("press", "fast", (Column("note", "s"),), document, short_name(document))
+    document = b'{"d":"crane"}'
+    schema = Schema("crane", "fast", (Column("note", "s"),), document, short_name(document))
     log.write(
         Entry(schema, n, n * 10**9, record.encode(Scan(schema, n * 10**9, (note(n),))))
         for n in range(1, scans + 1)

@@ -149,14 +149,14 @@ async def test_what_the_quota_evicts_while_the_broker_is_away_is_named(
 
             books = Books().enter(receiver.arrived)
 
-    books.audit.expect((GATEWAY, LIFE, "press", "fast"), 970)
+    books.audit.expect((GATEWAY, LIFE, "crane", "fast"), 970)
     books.assert_right()
     evicted = next(gap for gap in books.gaps if gap["reason"] == "evicted:max_bytes")
-    assert (evicted["b"], evicted["d"], evicted["g"]) == (LIFE, "press", "fast")
+    assert (evicted["b"], evicted["d"], evicted["g"]) == (LIFE, "crane", "fast")
     first, last = evicted["n"]
     assert (first, evicted["scans"]) == (1, last)
-    assert books.numbers("press", "fast") == list(range(last + 1, 971))
-    texts = {n: scan["v"]["note"] for (_, device, _, n), scan in books.scans.items() if device == "press"}
+    assert books.numbers("crane", "fast") == list(range(last + 1, 971))
+    texts = {n: scan["v"]["note"] for (_, device, _, n), scan in books.scans.items() if device == "crane"}
     assert all(text == note(n) for n, text in texts.items())
     assert sorted(books.reasons) == ["evicted:max_bytes", "restart:clean"]
 
