@@ -101,6 +101,15 @@ def run(args: argparse.Namespace) -> int:
     """
     try:
         profile = profile_of(args.profile, args.profiles)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return PROBLEM
+    return play(profile, args)
+
+
+def play(profile: Profile, args: argparse.Namespace) -> int:
+    """Play a profile that is loaded; ends as `run` does."""
+    try:
         played = _played(profile, args)
     except ValueError as error:
         print(error, file=sys.stderr)
