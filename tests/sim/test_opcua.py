@@ -498,7 +498,7 @@ async def test_behind_a_cut_another_session_takes_over_and_gets_what_was_lost(
 
 async def test_what_was_acknowledged_cannot_be_had_again(plc: OpcUaPlc) -> None:
     async with Session(plc.endpoint) as session:
-        await session.subscribe("force")
+        await session.subscribe("force", keepalive=3)
         sent = await session.publish()
         number = sent.NotificationMessage.SequenceNumber
         assert await session.republish(number) == [("force", FORCE_NOW, START)]
@@ -547,7 +547,7 @@ async def test_a_queue_that_was_too_short_says_so(clock: Clock, plc: OpcUaPlc) -
 
 async def test_a_subscription_nobody_comes_back_to_ends_with_its_lifetime(plc: OpcUaPlc) -> None:
     old = await Session(plc.endpoint).open()
-    await old.subscribe("force", lifetime=3)
+    await old.subscribe("force", lifetime=3, keepalive=3)
     await old.values()
 
     await plc.cut()
@@ -646,10 +646,12 @@ class Session:
         assert isinstance(value, ua.DataValue)
         return value
 
-    async def subscribe(self, *names: str, queue: int = 10, lifetime: int = 1000) -> list[str]:
+    async def subscribe(
+        self, *names: str, queue: int = 10, lifetime: int = 1000, keepalive: int = 500
+    ) -> list[str]:
         """Make a subscription of 20 ms and its items; gives the status of each."""
         request = ua.CreateSubscriptionRequest()
-        request.Parameters = ua.CreateSubscriptionParameters(20, lifetime, 3, PublishingEnabled=True)
+        request.Parameters = ua.CreateSubscriptionParameters(20, lifetime, keepalive, PublishingEnabled=True)
         response = await self._ask(request, ua.CreateSubscriptionResponse)
         self.subscription = response.Parameters.SubscriptionId
         return await self.subscribe_more(*names, queue=queue)
