@@ -37,9 +37,7 @@ class Relay:
         self.port = self._socket.getsockname()[1]
 
     async def listen(self) -> None:
-        """Let clients in. OSError when another listens there meanwhile."""
-        if self._socket is None:
-            await self.bind()
+        """Let clients in, once bound. OSError when another listens there meanwhile."""
         listening = cast("socket.socket", self._socket)
         try:
             listening.listen(100)
