@@ -37,9 +37,7 @@ class Relay:
         self.port = self._socket.getsockname()[1]
 
     async def listen(self) -> None:
-        """Let clients in. OSError when another listens there meanwhile."""
-        if self._socket is None:
-            await self.bind()
+        """Let clients in, once bound. OSError when another listens there meanwhile."""
         listening = cast("socket.socket", self._socket)
         try:
             listening.listen(100)
@@ -101,6 +99,8 @@ class _Link:
         self.ended = asyncio.Event()
         self._relay = relay
         self._connection = connection
+        self._cut = False
+        self._early: list[bytes] = []
         self._late: deque[bytes] = deque()
         self._opening: asyncio.Task[None] | None = None
 
@@ -113,6 +113,8 @@ class _Link:
         """Pass on what came in at an end, or what came to its end (no bytes)."""
         if self._relay.faults.silence and data:
             self.holed = True
+        elif end is self.near and self.far.transport is None:
+            self._early.append(data)
         elif end is self.near:
             self.far.send(data)
         elif self._relay.faults.slow_s or self._late:
@@ -140,9 +142,8 @@ class _Link:
 
     def cut(self) -> None:
         """End at both sides, now."""
+        self._cut = True  # what is just being opened finds it; uvloop leaves a cancelled one half open
         self._late.clear()
-        if self._opening is not None:
-            self._opening.cancel()
         self.near.abort()
         self.far.abort()
 
@@ -159,18 +160,19 @@ class _Link:
         try:
             await loop.create_connection(lambda: self.far, "127.0.0.1", self._relay.to)
         except OSError:  # the PLC is going down
+            self._cut = True
+        if self._cut or self.near.gone:
             self.near.abort()
-            return
-        if self.near.gone:
             self.far.abort()
-        elif self.frozen:
+            return
+        for data in self._early:  # uvloop reads before it can be told not to
+            self.far.send(data)
+        if self.frozen:
             self.far.pause()
         else:
             self.near.resume()
 
     def _opened(self, _opening: asyncio.Task[None]) -> None:
-        if self.near.transport is None:
-            self._connection.close()
         self._end()
 
     def _end(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.relay import Relay
 
-MUCH = b"x" * (8 << 20)  # more than all buffers of both connections together
+MUCH = b"x" * (32 << 20)  # more than all buffers of both connections together
 
 
 @pytest.fixture
@@ -44,6 +44,10 @@ async def test_much_waits_in_the_kernel_and_not_in_the_relay(relay: Relay) -> No
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
 
     writer.write(MUCH)
+    written = asyncio.create_task(writer.drain())
+    done, _ = await asyncio.wait([written], timeout=0.2)
+    assert not done
+
     received = 0
     while received < len(MUCH):
         received += len(await reader.read(65536))
