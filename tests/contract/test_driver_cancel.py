@@ -93,7 +93,7 @@ class OpcUaStage:
     )
     profile = Profile("a/b", "1.0.0", "", "opcua", "", GROUPS, tags, NodeLimits())
     expected = shown(tags)
-    opens_s = 0.03
+    opens_s = 0.012
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator["PlayedDevice"]:
