@@ -297,6 +297,8 @@ class App:
                 "why": uplink.progress.why,
                 "delivered_until": _ms(uplink.progress.delivered_until_ns),
                 "waiting": uplink.progress.waiting,
+                "more": uplink.progress.more,
+                "oldest": _ms(uplink.progress.oldest_ns),
                 "messages": uplink.progress.messages,
                 "scans": uplink.progress.scans,
                 "bytes": uplink.progress.bytes,

@@ -90,6 +90,31 @@ def test_poll_that_was_never_made_is_found_unless_a_gap_explains_it() -> None:
     assert judge.summary()["missing"] == 0
 
 
+def test_device_that_does_not_answer_is_bad_and_not_missing() -> None:
+    judge, truth = verdict()
+    judge.data(message(truth, 1))
+    judge.data(silent(2, {"*": "bad:disconnected"}))
+    judge.data(later(truth, 3, by_s=20))
+    assert judge.summary()["missing"] == 0
+
+    judge.data(later(truth, 4, by_s=22))
+    assert judge.summary()["missing"] == 2
+
+
+def test_one_bad_tag_does_not_explain_why_the_others_are_silent() -> None:
+    judge, truth = verdict()
+    judge.data(message(truth, 1))
+    judge.data(message(truth, 2, of="voltage_l2"))
+    judge.data(silent(3, {"voltage_l1": "bad:timeout"}))
+    judge.data(later(truth, 4, by_s=2))
+    assert judge.summary()["missing"] == 2
+
+    judge.data(silent(5, {"voltage_l1": "bad:timeout"}, at=7))
+    judge.data(silent(6, {"voltage_l2": "bad:timeout"}, at=8))
+    judge.data(later(truth, 7, by_s=20))
+    assert judge.summary()["missing"] == 2
+
+
 def test_message_whose_numbers_do_not_fit_is_wrong() -> None:
     judge, truth = verdict()
     broken = message(truth, 1)
@@ -97,6 +122,18 @@ def test_message_whose_numbers_do_not_fit_is_wrong() -> None:
     judge.data(broken)
 
     assert judge.summary()["wrong"] == 1
+
+
+def later(truth: Truth, n: int, *, by_s: int) -> dict[str, Any]:
+    """Scan `n`, but as read so many seconds later."""
+    return message(truth, n + by_s) | {"n": [n, n], "c": n - 1}
+
+
+def silent(n: int, quality: dict[str, str], *, at: int | None = None) -> dict[str, Any]:
+    """A scan without values."""
+    ts = START_MS + (n if at is None else at) * 1000
+    scan = {"ts": ts, "q": quality}
+    return {"gw": "gw", "b": "b1", "d": "meter-1", "g": "fast", "n": [n, n], "c": n - 1, "s": [scan]}
 
 
 def demo(*args: str) -> dict[str, Any]:

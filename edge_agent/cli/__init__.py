@@ -15,6 +15,7 @@ from edge_agent.cli.codes import Ended
 COMMANDS = {
     "run": "poll the devices, keep what they say, forward it",
     "check": "look for mistakes in a configuration or a profile and run the profile's tests",
+    "schema": "the JSON Schema of a configuration or a profile, for editors",
     "status": "what a running agent is doing",
     "read": "what a device says now, once",
     "explain": "what a device will be asked, how often, and what that costs",

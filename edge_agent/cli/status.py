@@ -56,7 +56,7 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["destinations"]:
         yield ""
         yield from table(
-            ("DESTINATION", "LINK", "DELIVERED UNTIL", "WAITING", "SCANS", "MESSAGES", "WHY"),
+            ("DESTINATION", "LINK", "DELIVERED UNTIL", "WAITING", "OLDEST", "SCANS", "MESSAGES", "WHY"),
             [_destination(name, each) for name, each in answer["destinations"].items()],
         )
     yield ""
@@ -68,4 +68,6 @@ def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
 def _destination(name: str, each: Mapping[str, Any]) -> tuple[str | int, ...]:
     link = "up" if each["connected"] else "down"
     until = when(each["delivered_until"])
-    return name, link, until, each["waiting"], each["scans"], each["messages"], each["why"]
+    waiting = f"{each['waiting']}{'+' if each['more'] else ''}"
+    oldest = "" if each["oldest"] is None else when(each["oldest"])
+    return name, link, until, waiting, oldest, each["scans"], each["messages"], each["why"]

@@ -109,6 +109,7 @@ class _Topics:
         self._section = section
         self._devices = devices
         self._main = main
+        self._lacking: dict[str, list[Device]] = {}
 
     def check(self) -> None:
         """Look at both templates, then at every topic that comes of them."""
@@ -147,6 +148,10 @@ class _Topics:
                         "topic", f"{stream} would get {quoted(topic)}, where the agent's own messages go"
                     )
                 taken[topic] = stream
+        for name, devices in self._lacking.items():
+            first, others = devices[0], len(devices) - 1
+            whom = f" for device '{first.name}'" + (f" and {others} more" if others else "")
+            self._note_lacking("topic", name, {**own, **first.labels}, whom)
 
     def _filled(
         self, key: TopicKey, template: str, values: Mapping[str, str], device: Device | None
@@ -164,14 +169,19 @@ class _Topics:
 
     def _note_value(self, key: TopicKey, name: str, values: Mapping[str, str], device: Device | None) -> None:
         if name not in values:
-            known = [each for each in values if each not in ("gateway", "device", "group")]
-            whom = f" for device '{device.name}'" if device else ""
-            close = hint(name, known) if known else ""
-            advice = close or f"; write it under labels of the {'device or the ' if device else ''}gateway"
-            self._note(key, f"{{{name}}} has no value{whom}{advice}")
+            if device is None:
+                self._note_lacking(key, name, values, "")
+            else:
+                self._lacking.setdefault(name, []).append(device)
             return
         message = f"{quoted(values[name])} cannot stand in a topic as {{{name}}}: {fault(values[name])}"
         self._label(name, device).error(message)
+
+    def _note_lacking(self, key: TopicKey, name: str, values: Mapping[str, str], whom: str) -> None:
+        known = [each for each in values if each not in ("gateway", "device", "group")]
+        close = hint(name, known) if known else ""
+        advice = close or f"; write it under labels of the {'device or the ' if whom else ''}gateway"
+        self._note(key, f"{{{name}}} has no value{whom}{advice}")
 
     def _label(self, name: str, device: Device | None) -> Section:
         """Where the value of a placeholder is written."""

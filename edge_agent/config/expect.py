@@ -1,21 +1,41 @@
 """What a golden test expects of a column, as it is written."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
+from pydantic import Field as Key
+from pydantic import WithJsonSchema
+
+from edge_agent.config.forms import CheckedAs
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Expected
 from edge_agent.config.syntax import Text, hint, quoted
 from edge_agent.core.model import Value
 
+NUMBER, TEXT, BOOL = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
+"""Forms of a value, for the JSON Schema."""
+
+ValueForm = Annotated[object, WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL]})]
+_TEXTS = {"type": "array", "items": TEXT}
+_SHOWN = WithJsonSchema({"title": "text", "anyOf": [TEXT, _TEXTS]})
+
 
 class ExpectKeys(Keys):
     """What must come of one tag, in full."""
 
-    value: object = None
-    quality: Literal["good", "uncertain", "bad"] = "good"
-    reason: Text | None = None
-    text: object = None
+    value: ValueForm = Key(None, description="the value; what is bad has none")
+    quality: Literal["good", "uncertain", "bad"] = Key("good", description="how far it is to be believed")
+    reason: Text | None = Key(None, description="why it is not good, such as out_of_range")
+    text: Annotated[object, _SHOWN] = Key(
+        None, description="the text of an enum, or the list of texts of the flags that are set"
+    )
+
+
+Expectations = Annotated[
+    dict[str, Annotated[object, CheckedAs(ExpectKeys, (NUMBER, TEXT, BOOL))]],
+    Key(min_length=1, description="the value of each tag or tag.part, or what is expected of it in full"),
+]
+"""What a golden test expects, by column."""
 
 
 def expected(

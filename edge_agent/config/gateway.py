@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from edge_agent.config.destination import check_topics, make_destination
+from edge_agent.config.families import devices_filled
 from edge_agent.config.gateway_keys import (
     AdditionFile,
     BufferKeys,
@@ -46,7 +47,7 @@ class Loaded:
     """A configuration and everything there is to say about it.
 
     `gateway` is None exactly when an error was found.
-    `profiles` gives the file of every profile in use.
+    `profiles` gives the file of every profile in use that needs no parameters, as it is with their defaults.
     """
 
     gateway: Gateway | None
@@ -63,19 +64,19 @@ def load(path: Path, kinds: Mapping[str, Kind], *, surroundings: Surroundings | 
     additions = sorted((path.parent / "conf.d").glob("*.yaml"), key=lambda file: file.name.encode())
     contents = {file: file.read_bytes() for file in (path, *additions)}
     sections = [
-        Section(read(data, file), Origin(file.absolute().parent, around)) for file, data in contents.items()
+        devices_filled(Section(read(data, file), Origin(file.absolute().parent, around))).section
+        for file, data in contents.items()
     ]
     shelf = Shelf((path.parent / "profiles", shipped_profiles()), kinds, around)
     gateway = _Reading(sections, kinds, shelf).gateway()
 
     problems = [problem for section in sections for problem in section.document.problems] + shelf.problems
-    taken = {file: profile for file, profile in shelf.files.items() if profile is not None}
     if gateway is None or has_errors(problems):
-        return Loaded(None, tuple(ordered(problems)), taken)
+        return Loaded(None, tuple(ordered(problems)), shelf.usual)
     digests = [hashlib.sha256(data).digest() for data in contents.values()]
-    digests += [bytes.fromhex(profile.digest) for _, profile in sorted(taken.items())]
+    digests += sorted({bytes.fromhex(device.profile.digest) for device in gateway.devices.values()})
     digest = hashlib.sha256(b"".join(digests)).hexdigest()
-    return Loaded(replace(gateway, digest=digest), tuple(ordered(problems)), taken)
+    return Loaded(replace(gateway, digest=digest), tuple(ordered(problems)), shelf.usual)
 
 
 class _Reading:
@@ -198,7 +199,7 @@ class _Reading:
 
     def _profile(self, entry: Section, keys: DeviceKeys) -> Profile | None:
         try:
-            return self._shelf.take(keys.profile)
+            return self._shelf.take(keys.profile, entry)
         except ValueError as error:
             entry.error(str(error), "profile")
             return None
@@ -206,7 +207,8 @@ class _Reading:
     def _device(self, device: str, entry: Section, keys: DeviceKeys, profile: Profile) -> Device:
         groups = self._groups(entry, keys, profile)
         _check_disabled(entry, keys, profile)
-        tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in keys.disable)
+        disabled = {tag for name in keys.disable for tag in profile.families.get(name, (name,))}
+        tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in disabled)
         if not tags and profile.tags:
             entry.error("every tag is disabled; leave the device out instead", "disable")
         used = {tag.group for tag in tags}
@@ -247,7 +249,7 @@ def _optional(section: Section, default: K) -> K | None:
 
 
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
-    known = [tag.name for tag in profile.tags]
+    known = [*profile.families, *(tag.name for tag in profile.tags)]
     for index, tag in enumerate(keys.disable):
         if tag not in known:
             entry.error(f"profile {profile.id} has no tag {quoted(tag)}{hint(tag, known)}", "disable", index)

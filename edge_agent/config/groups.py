@@ -14,11 +14,22 @@ Interval = Annotated[Duration, Field(ge=0.01, le=86400.0)]
 class GroupKeys(Keys):
     """A group in a profile, or what a device changes of it."""
 
-    interval: Interval | None = None
-    phase: Annotated[Duration, Field(ge=0.0)] | None = None
-    report: Report | None = None
-    heartbeat: Annotated[Duration, Field(ge=1.0)] | None = None
-    time_resolution: Duration | None = None
+    interval: Interval | None = Field(None, description="how often its tags are read; a profile must say it")
+    phase: Annotated[Duration, Field(ge=0.0)] | None = Field(
+        None,
+        description="when within the interval it is read; by itself the groups of a gateway spread evenly",
+    )
+    report: Report | None = Field(
+        None, description="whether every scan is recorded, or only what changed; `always` unless written"
+    )
+    heartbeat: Annotated[Duration, Field(ge=1.0)] | None = Field(
+        None, description="how often all tags are reported whether they changed or not; 5min unless written"
+    )
+    time_resolution: Duration | None = Field(
+        None,
+        description="how far apart in time the values of a scan may be before each tag carries its own; "
+        "100ms unless written",
+    )
 
 
 def polled_group(section: Section, name: str, before: Group | None) -> Group | None:

@@ -35,11 +35,12 @@ class Contents:
 class Kind:
     """One protocol, under the name it has in `connections.<name>.<kind>` and in a profile's `protocol`.
 
-    The models describe its part of the files; `profile_model` extends ProfileFile. `connection` makes the
-    settings of the section below `<kind>`, for a connection of that name; `contents` those of a profile,
-    given its groups (None for one that has mistakes of its own). Both note every mistake; `connection` then
-    gives None, `contents` leaves out what is wrong. `group` makes the group of a section, put over that of
-    the profile where a device changes it. `decoded` runs a golden test.
+    The models describe its part of the files: every key has a description, `profile_model` extends
+    ProfileFile, `tag_model` FamilyKeys, and what they leave to a check of its own they name with CheckedAs.
+    `connection` makes the settings of the section below `<kind>`, for a connection of that name; `contents`
+    those of a profile, given its groups (None for one that has mistakes of its own). Both note every mistake;
+    `connection` then gives None, `contents` leaves out what is wrong. `group` makes the group of a section,
+    put over that of the profile where a device changes it. `decoded` runs a golden test.
     """
 
     name: str

@@ -1,7 +1,6 @@
 """Profile files: what a type of device offers, checked as far as any protocol has it."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,71 +8,72 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from edge_agent.config.groups import on_change
+from edge_agent.config.extends import Blueprint, blueprint
+from edge_agent.config.families import profile_filled
+from edge_agent.config.folders import ID, VERSION, Folders, profile_id, profile_version, shipped_profiles
+from edge_agent.config.forms import CheckedAs
+from edge_agent.config.groups import GroupKeys, on_change
 from edge_agent.config.kinds import Kind
+from edge_agent.config.params import Param, ParamKeys, ParamName, declared, fingerprint, usual
+from edge_agent.config.placeholders import Value
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Profile, Tag
-from edge_agent.config.syntax import (
-    Name,
-    Origin,
-    Surroundings,
-    TagName,
-    Text,
-    hint,
-    nearest,
-    quoted,
-)
-from edge_agent.config.yaml_nodes import Document, read
+from edge_agent.config.syntax import Name, Surroundings, TagName, Text, hint, nearest, quoted
 
 SCHEMA = "edge-agent/profile/1"
 
-
-def profile_id(value: object) -> str:
-    """`vendor/model` in lower case: also the path of the file."""
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*", value):
-        raise ValueError(
-            f"{quoted(value)} is not an id; write vendor/model in small letters, such as eastron/sdm630-v2"
-        )
-    return value
-
-
-def profile_version(value: object) -> str:
-    """A version of three numbers."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}", value
-    ):
-        raise ValueError(f"{quoted(value)} is not a version; write three numbers such as 1.0.0")
-    return value
-
-
-_TEXT = WithJsonSchema({"type": "string"})
-ProfileId = Annotated[str, PlainValidator(profile_id), _TEXT]
-Version = Annotated[str, PlainValidator(profile_version), _TEXT]
+ProfileId = Annotated[
+    str,
+    PlainValidator(profile_id),
+    WithJsonSchema({"type": "string", "title": "vendor/model", "pattern": f"^{ID}$"}),
+]
+Version = Annotated[
+    str,
+    PlainValidator(profile_version),
+    WithJsonSchema({"type": "string", "title": "version", "pattern": f"^{VERSION}$"}),
+]
 
 
 class SourceKeys(Keys):
     """Where the map of a device is published."""
 
-    title: Text
-    section: Text | None = None
-    page: int | None = None
-    url: Text | None = None
+    title: Text = Field(description="the document, as its maker calls it")
+    section: Text | None = Field(None, description="the chapter or table in it")
+    page: int | None = Field(None, description="the page in it")
+    url: Text | None = Field(None, description="where it can be had")
 
 
 class ProfileFile(Keys):
     """The keys that profiles of every protocol share; what is `object` here has a model of its own."""
 
-    schema_: Literal["edge-agent/profile/1"] = Field(alias="schema")
-    id: ProfileId
-    version: Version
-    protocol: Text
-    title: Text
-    models: list[Text] = Field(default_factory=list)
-    sources: list[SourceKeys] = Field(default_factory=list)
-    groups: dict[Name, object] = Field(default_factory=dict)
-    tags: dict[TagName, object]
-    tests: list[object] = Field(default_factory=list)
+    schema_: Literal["edge-agent/profile/1"] = Field(alias="schema", description="the format of this file")
+    id: ProfileId = Field(description="vendor/model in small letters, also the path of the file")
+    version: Version = Field(
+        description="three numbers; devices and `extends` name the first, or more of them"
+    )
+    extends: Text | None = Field(
+        None,
+        description="the profile this one is put over, such as `eastron/sdm630-v2@1`: what is written here "
+        "counts, mappings are merged key by key, null deletes; tests are not taken over",
+    )
+    protocol: Text = Field(description="how devices of this type are talked to")
+    title: Text = Field(description="what the device is, in one line")
+    models: list[Text] = Field(default_factory=list, description="type plates that this profile fits")
+    sources: list[SourceKeys] = Field(
+        default_factory=list, description="where its maker says what stands here, so that others can check it"
+    )
+    params: dict[ParamName, Annotated[object, CheckedAs(ParamKeys)]] = Field(
+        default_factory=dict, description="what devices may set; texts use it as `{name}`"
+    )
+    groups: dict[Name, Annotated[object, CheckedAs(GroupKeys)]] = Field(
+        default_factory=dict, description="tags that are read together, each group under its name"
+    )
+    tags: dict[TagName, object] = Field(description="the values the device offers, each under its name")
+    tests: list[object] = Field(
+        default_factory=list,
+        description="golden tests: what the device answers and what must come of it, with default parameters",
+    )
 
 
 def load_profile(
@@ -83,25 +83,44 @@ def load_profile(
 
     Raises OSError when the file cannot be read at all.
     """
-    data = path.read_bytes()
-    document = read(data, path)
-    profile = None
-    if document.readable:
-        section = Section(document, Origin(path.absolute().parent, surroundings or Surroundings()))
-        profile = profile_of(section, kinds, hashlib.sha256(data).hexdigest())
-    problems = tuple(ordered(document.problems))
-    return (None if has_errors(problems) else profile), problems
+    folders = Folders((_beside(path), shipped_profiles()))
+    drawing = blueprint(path, folders, surroundings or Surroundings())
+    params = declared_in(drawing)
+    profile, problems = made(drawing, usual(params), kinds)
+    return (None if has_errors(problems) else profile), tuple(ordered(problems))
 
 
-def head(document: Document) -> tuple[str, str] | None:
-    """Id and version of a profile file, when it has them."""
-    value = document.value
-    if not isinstance(value, dict):
-        return None
-    try:
-        return profile_id(value.get("id")), profile_version(value.get("version"))
-    except ValueError:
-        return None
+def declared_in(drawing: Blueprint) -> dict[str, Param | None]:
+    """The parameters of a profile; None for one with a mistake, which is noted."""
+    return declared(drawing.section.inside("params")) if drawing.whole else {}
+
+
+def made(
+    drawing: Blueprint, values: Mapping[str, Value | None], kinds: Mapping[str, Kind], *, tests: bool = True
+) -> tuple[Profile | None, list[Problem]]:
+    """The profile with parameters filled in, as far as it could be made, and the problems there are.
+
+    Golden tests hold for the usual parameters; without `tests` they are not looked at.
+    """
+    if not drawing.whole:
+        return None, drawing.section.document.problems
+    expanded = profile_filled(drawing.section, values)
+    document = expanded.section.document
+    if isinstance(document.value, dict) and (expanded.broken or not tests):
+        document.value.pop("tests", None)
+    digest = drawing.digest
+    if values:
+        digest = hashlib.sha256(f"{digest} {fingerprint(values)}".encode()).hexdigest()
+    profile = profile_of(expanded.section, kinds, digest)
+    if profile is not None:
+        profile = replace(profile, families=expanded.families)
+    return profile, document.problems
+
+
+def _beside(path: Path) -> Path:
+    """The folder of profiles that a file lies in, or that lies beside it."""
+    around = path.absolute().parent.parent
+    return around if around.name in ("profiles", "device_profiles") else path.absolute().parent / "profiles"
 
 
 def in_group(tag: Tag, group: Group) -> Tag:

@@ -1,13 +1,13 @@
 """One place of a configuration file, where values are checked against a model and mistakes are noted."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from edge_agent.config.forms import bare, settled
 from edge_agent.config.syntax import Origin, hint, nearest, quoted
 from edge_agent.config.yaml_nodes import At, Document, Mark
 
@@ -86,12 +86,13 @@ class Section:
 
     def where(self) -> str:
         """File and line of this section, to be named in a message about another one."""
-        return f"{self.document.file.name}:{_key_mark(self).line}"
+        mark = _key_mark(self)
+        return f"{(mark.source or self.document).file.name}:{mark.line}"
 
     def check(self, model: type[M]) -> M | None:
         """The value here as a model; None when it has mistakes, which are then all noted."""
         try:
-            return model.model_validate(self.value, context=self.origin)
+            return model.model_validate(settled(self.value, model), context=self.origin)
         except ValidationError as error:
             self._note_all(error.errors(include_url=False), model)
             return None
@@ -133,7 +134,7 @@ def _value_mark(section: Section) -> Mark:
 def _key_mark(section: Section) -> Mark:
     place = section.document.place(section.at)
     if not section.at or (place.key is None and isinstance(section.value, dict)):
-        return Mark(place.value.line, place.value.column)
+        return replace(place.value, width=1)
     return place.key or place.value
 
 
@@ -216,7 +217,7 @@ def _known(model: type[BaseModel], at: At) -> list[str]:
 def _annotations(model: object, at: At) -> list[object]:
     """The types that a model allows at a place, without Annotated and Optional around them."""
     if at and at[-1] == "[key]":
-        return [bare for part in _annotations(model, at[:-2]) for bare in _bare(get_args(part)[0])]
+        return [each for part in _annotations(model, at[:-2]) for each in bare(get_args(part)[0])]
     found: list[object] = [model]
     for key in at:
         found = [inner for part in found for inner in _step(part, key)]
@@ -227,18 +228,9 @@ def _step(part: object, key: str | int) -> list[object]:
     if isinstance(part, type) and issubclass(part, BaseModel):
         for name, info in part.model_fields.items():
             if key == (info.alias or name):
-                return _bare(info.annotation)
+                return bare(info.annotation)
         return []
     arguments = get_args(part)
     if get_origin(part) not in (dict, list):
         return []
-    return _bare(arguments[-1])
-
-
-def _bare(annotation: object) -> list[object]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _bare(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return [bare for part in get_args(annotation) for bare in _bare(part) if part is not type(None)]
-    return [annotation]
+    return bare(arguments[-1])

@@ -143,7 +143,11 @@ class GoldenTest:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a type of device offers. `digest` is the SHA-256 of the file, in hex."""
+    """What a type of device offers.
+
+    `digest` is the SHA-256, in hex, of the file, of the files it extends and of its parameters. `families`
+    names the tags that each entry with `for` has become.
+    """
 
     id: str
     version: str
@@ -154,6 +158,7 @@ class Profile:
     tags: tuple[Tag, ...]
     limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...] = ()
+    families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ models.
 import os
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
 
 from edge_agent.config.yaml_nodes import Written
 
@@ -135,6 +136,42 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{quoted(value)} is not a number")
     return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """A share of a span, in percent."""
+
+    share: Fraction
+
+    def of(self, low: float, high: float) -> float:
+        """How much that is of the span between two numbers."""
+        return float(self.share * (Fraction(high) - Fraction(low)) / 100)
+
+
+def in_unit(deadband: float | Percent | None, valid: Sequence[float] | None) -> float:
+    """A deadband in the tag's unit; a share is one of the span of `valid`, and 0 without it."""
+    if isinstance(deadband, Percent):
+        return deadband.of(valid[0], valid[1]) if valid else 0.0
+    return deadband or 0.0
+
+
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
+
+
+def deadband(value: object) -> float | Percent:
+    """How far a value may move without being reported: a number in the tag's unit, or such as `2%`."""
+    if not isinstance(value, str):
+        found = number(value)
+        if found < 0:
+            raise ValueError("a deadband is not negative")
+        return found
+    match = _PERCENT.fullmatch(value)
+    if match is None:
+        raise ValueError(f'{quoted(value)} is not a deadband; write a number, or a share such as "2%"')
+    if not 0 < float(match[1]) <= 100:
+        raise ValueError(f"{quoted(value)}: a share is more than 0 % and at most 100 %")
+    return Percent(Fraction(match[1]))
 
 
 # --- names and texts ------------------------------------------------------------------------------
@@ -407,19 +444,42 @@ def _with_origin(parse: Callable[[object, Origin], object]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_NUMERIC: dict[str, Any] = {"type": "number"}
+def _form(title: str, **keywords: object) -> WithJsonSchema:
+    """What an editor is told of a text or a number; the title says what it is in one word."""
+    return WithJsonSchema({"type": "string", "title": title, **keywords})
 
-Duration = Annotated[float, PlainValidator(duration), WithJsonSchema(_TEXT)]
-Size = Annotated[int, PlainValidator(size), WithJsonSchema(_TEXT)]
-Exact = Annotated[Fraction, PlainValidator(exact), WithJsonSchema(_NUMERIC)]
-Number = Annotated[float, PlainValidator(number), WithJsonSchema(_NUMERIC)]
-Name = Annotated[str, PlainValidator(name), WithJsonSchema(_TEXT)]
-TagName = Annotated[str, PlainValidator(tag_name), WithJsonSchema(_TEXT)]
-LabelName = Annotated[str, PlainValidator(label_name), WithJsonSchema(_TEXT)]
-Text = Annotated[str, PlainValidator(words), WithJsonSchema(_TEXT)]
-SecretText = Annotated[Secret, _with_origin(secret), WithJsonSchema(_TEXT)]
-FilePath = Annotated[Path, _with_origin(referred_path), WithJsonSchema(_TEXT)]
-ExistingFile = Annotated[Path, _with_origin(existing_file), WithJsonSchema(_TEXT)]
-Resolved = Annotated[str, _with_origin(resolved), WithJsonSchema(_TEXT)]
-Broker = Annotated[BrokerUrl, PlainValidator(broker_url), WithJsonSchema(_TEXT)]
+
+_AMOUNT_FORM = r"^[0-9]+(\.[0-9]+)? ?"
+_NUMERIC = WithJsonSchema({"type": "number", "title": "number"})
+_SHARE: JsonSchemaValue = {"type": "string", "title": "percent", "pattern": f"^{_PERCENT.pattern}$"}
+
+Duration = Annotated[
+    float,
+    PlainValidator(duration),
+    _form("duration", pattern=f"{_AMOUNT_FORM}({'|'.join(_SECONDS)})$", examples=["250ms", "1s", "5min"]),
+]
+Size = Annotated[
+    int,
+    PlainValidator(size),
+    _form("size", pattern=f"{_AMOUNT_FORM}({'|'.join(_BYTES)})$", examples=["64KiB", "2GiB"]),
+]
+Exact = Annotated[Fraction, PlainValidator(exact), _NUMERIC]
+Number = Annotated[float, PlainValidator(number), _NUMERIC]
+Deadband = Annotated[
+    float | Percent,
+    PlainValidator(deadband),
+    WithJsonSchema({"anyOf": [{"type": "number", "title": "number", "minimum": 0}, _SHARE]}),
+]
+Name = Annotated[str, PlainValidator(name), _form("name")]
+TagName = Annotated[str, PlainValidator(tag_name), _form("name")]
+LabelName = Annotated[str, PlainValidator(label_name), _form("name")]
+Text = Annotated[str, PlainValidator(words), _form("text")]
+SecretText = Annotated[
+    Secret, _with_origin(secret), _form("secret", examples=["${file:path}", "${cred:name}"])
+]
+FilePath = Annotated[Path, _with_origin(referred_path), _form("path")]
+ExistingFile = Annotated[Path, _with_origin(existing_file), _form("path")]
+Resolved = Annotated[str, _with_origin(resolved), _form("text")]
+Broker = Annotated[
+    BrokerUrl, PlainValidator(broker_url), _form("url", pattern="^mqtts?://", examples=["mqtts://host:8883"])
+]

@@ -44,11 +44,17 @@ class Written(float):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in the text: line and column from 1, `width` characters of that line."""
+    """A place in the text: line and column from 1, `width` characters of that line.
+
+    `source` is the document whose text is meant, when that is another one than the mark is found in. Members
+    of a family share their places; `member` tells which of them this mark belongs to.
+    """
 
     line: int
     column: int
     width: int = 1
+    source: "Document | None" = field(default=None, compare=False, repr=False)
+    member: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,16 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     spoiled: set[At] = field(default_factory=set)
     readable: bool = True
+    _speakers: dict[tuple[Path, int, int], str] = field(default_factory=dict, init=False, repr=False)
 
     def note(self, message: str, mark: Mark, severity: Severity = "error") -> None:
-        """Keep a problem at a mark; said once is enough."""
-        text = self.lines[mark.line - 1] if mark.line <= len(self.lines) else ""
-        problem = Problem(self.file, mark.line, mark.column, severity, message, mark.width, text)
+        """Keep a problem at a mark; said once is enough, and of a family by its first member."""
+        source = mark.source or self
+        text = source.lines[mark.line - 1] if mark.line <= len(source.lines) else ""
+        problem = Problem(source.file, mark.line, mark.column, severity, message, mark.width, text)
+        spot = (source.file, mark.line, mark.column)
+        if mark.member and self._speakers.setdefault(spot, mark.member) != mark.member:
+            return
         # Several devices or destinations may come upon the same mistake.
         if problem not in self.problems:
             self.problems.append(problem)
@@ -98,7 +109,12 @@ def read(data: bytes, file: Path) -> Document:
     return document
 
 
-_PASSWORD = re.compile(r"""(password["']?\s*:\s*["']?)(?!["']?\$\{)([^"',}#\s][^"',}#]*)""")
+# Keys that mean a secret, also misspelt: whoever reads the error must not read the password with it.
+_HIDDEN = r"(?:pas+[a-z]*|pwd|secret[a-z]*|token)"
+_HIDDEN_KEY = re.compile(_HIDDEN, re.IGNORECASE)
+_PASSWORD = re.compile(
+    rf"""({_HIDDEN}["']?\s*:\s*["']?)(?!["']?\$\{{)([^"',}}#\s][^"',}}#]*)""", re.IGNORECASE
+)
 _LOGIN = re.compile(r"(://[^/\s\"':@]*:)([^\s\"']*)(?=@)")
 
 
@@ -188,14 +204,27 @@ class _Builder:
             self._document.note(f"tag {_quoted(event.tag)}: YAML tags are not supported; leave it out", mark)
 
     def _scalar(self, event: Any, at: At, mark: Mark) -> object:  # noqa: ANN401 - yaml is untyped
+        secret = any(isinstance(key, str) and _HIDDEN_KEY.fullmatch(key) for key in at)
+        if secret:
+            self._cover(event)
         if not event.implicit[0]:
             return str(event.value)
         try:
             return plain(event.value)
         except ValueError as error:
-            secret = bool(at) and at[-1] == "password"
             self._spoil(at, "put the password in quotes" if secret else str(error), mark)
             return str(event.value)
+
+    def _cover(self, event: Any) -> None:  # noqa: ANN401 - yaml is untyped
+        """Cover a secret in the lines that may be shown; a reference to one may stay."""
+        if str(event.value).startswith("${"):
+            return
+        lines, start, end = self._document.lines, event.start_mark, event.end_mark
+        for number in range(start.line, min(end.line + 1, len(lines))):
+            line = lines[number]
+            first = start.column if number == start.line else len(line) - len(line.lstrip())
+            last = end.column if number == end.line else len(line)
+            lines[number] = line[:first] + "*" * (last - first) + line[last:]
 
     def _sequence(self, at: At) -> tuple[object, Any]:
         values: list[object] = []
@@ -231,7 +260,8 @@ class _Builder:
         if event.implicit[0] and event.value == "<<":
             self._document.note("merge keys are not supported; write the keys out", mark)
             return None
-        if not event.implicit[0]:
+        # `for: {n: "0..7"}`: no loader that people use takes one letter for a truth value.
+        if not event.implicit[0] or event.value in _LETTERS:
             return str(event.value)
         try:
             key = plain(event.value)
@@ -345,6 +375,7 @@ _WORDS: Mapping[str, object] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_LETTERS = frozenset("nNyY")
 _SWITCHES: Mapping[str, str] = {
     **dict.fromkeys(("on", "On", "ON", "yes", "Yes", "YES", "y", "Y"), "true"),
     **dict.fromkeys(("off", "Off", "OFF", "no", "No", "NO", "n", "N"), "false"),

@@ -20,16 +20,21 @@ class AckWindow:
     def __init__(self, position: Position) -> None:
         self.position = position
         self._first = 0
-        self._ends: deque[Position] = deque()
+        self._ends: deque[tuple[Position, int]] = deque()
         self._done: set[int] = set()
 
     def __len__(self) -> int:
         """Records read and not done."""
         return len(self._ends) - len(self._done)
 
-    def took(self, end: Position) -> int:
-        """A record that ends at `end` was read; gives the number it is known by here."""
-        self._ends.append(end)
+    @property
+    def oldest_ns(self) -> int | None:
+        """The time of the first record read and not done; None when there is none."""
+        return self._ends[0][1] if self._ends else None
+
+    def took(self, end: Position, time_ns: int) -> int:
+        """A record of this time that ends at `end` was read; gives the number it is known by here."""
+        self._ends.append((end, time_ns))
         return self._first + len(self._ends) - 1
 
     def done(self, records: Iterable[int]) -> None:
@@ -38,7 +43,7 @@ class AckWindow:
         self._done.update(number for number in records if self._first <= number < last)
         while self._first in self._done:
             self._done.remove(self._first)
-            self.position = self._ends.popleft()
+            self.position, _ = self._ends.popleft()
             self._first += 1
 
     def ranges(self) -> list[tuple[Position, Position]]:
@@ -46,7 +51,7 @@ class AckWindow:
         stretches: list[tuple[Position, Position]] = []
         before = self.position
         if self._done:
-            for number, end in enumerate(self._ends, start=self._first):
+            for number, (end, _) in enumerate(self._ends, start=self._first):
                 if number in self._done:
                     if stretches and stretches[-1][1] == before:
                         stretches[-1] = (stretches[-1][0], end)

@@ -18,6 +18,8 @@ from edge_agent.errors import EdgeAgentError
 
 READY_S = 15.0
 ENDED_S = 15.0
+NULL = asyncio.subprocess.DEVNULL
+"""Keys are for the demo, not for what it starts."""
 
 MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -47,9 +49,7 @@ async def broker(folder: Path, wanted: str | None = None) -> AsyncIterator[tuple
     """
     port = free_port()
     command, name, version = _broker_command(folder, port, wanted)
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(*command, stdin=NULL, stdout=NULL, stderr=NULL)
     try:
         await _accepts(port, name, process)
         yield port, name, version
@@ -61,7 +61,11 @@ async def agent(config: Path, log: Path) -> asyncio.subprocess.Process:
     """Start an agent; its events go to the end of `log`."""
     with log.open("ab") as events:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "edge_agent", "run", "--config", str(config), stdout=events, stderr=events
+            sys.executable,
+            *("-m", "edge_agent", "run", "--config", str(config)),
+            stdin=NULL,
+            stdout=events,
+            stderr=events,
         )
 
 

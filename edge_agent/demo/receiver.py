@@ -9,6 +9,8 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 READY_S = 10.0
+KEEPALIVE_S = 3600
+"""A demo that was suspended for minutes must find its subscription again: what came meanwhile counts."""
 
 
 class Receiver:
@@ -30,7 +32,7 @@ class Receiver:
 
     async def start(self) -> None:
         """Connect and subscribe; raises TimeoutError when the broker does not answer."""
-        self._client.connect_async("127.0.0.1", self._port)
+        self._client.connect_async("127.0.0.1", self._port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
         async with asyncio.timeout(READY_S):
             await self._subscribed.wait()

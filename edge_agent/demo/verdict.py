@@ -3,7 +3,8 @@
 Never from the agent's word.
 
 missing   numbers that neither arrived, nor lie in the buffer or are named in a gap; and due times of a group
-          that reports every reading, between two of its scans, that no gap explains
+          that reports every reading, between two of its scans, that no gap explains. A device that does not
+          answer says so once, and is silent then: bad quality is not missing
 wrong     values that the simulated PLC did not have at their time, and messages that contradict themselves
 """
 
@@ -34,7 +35,9 @@ class Verdict:
     values: int = 0
     wrong: list[str] = field(default_factory=list)
     buffered: dict[Key, set[int]] = field(default_factory=dict)
-    _times: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    _scans: dict[tuple[str, str], list[tuple[float, bool]]] = field(default_factory=dict)
+    """Per group the time of each scan, and whether more was due after it."""
+    _bad: dict[Key, dict[str, bool]] = field(default_factory=dict)
 
     def data(self, message: Mapping[str, Any]) -> None:
         """Enter a data message and judge each of its values that is new."""
@@ -42,7 +45,8 @@ class Verdict:
         if len(message["s"]) != message["n"][1] - message["n"][0] + 1:
             self.wrong.append(f"{device}/{group} {message['n']}: {len(message['s'])} scans")
         for scan in self.audit.data(message):
-            self._times.setdefault((device, group), []).append(scan["ts"])
+            due = self._answers((message["gw"], message["b"], device, group), scan)
+            self._scans.setdefault((device, group), []).append((scan["ts"], due))
             self._judge(device, scan)
 
     def gap(self, message: Mapping[str, Any]) -> None:
@@ -81,10 +85,10 @@ class Verdict:
         for key, holes in self.audit.missing().items():
             there = self.buffered.get(key, set())
             rows += [f"{key[2]}/{key[3]} {n}" for a, b in holes for n in range(a, b + 1) if n not in there]
-        for name, times in self._times.items():
+        for name, scans in self._scans.items():
             interval_s = self.intervals_s.get(name)
             if interval_s is not None:
-                rows += self._unexplained(name, sorted(times), interval_s * 1000)
+                rows += self._unexplained(name, sorted(scans), interval_s * 1000)
         return rows
 
     def summary(self) -> dict[str, Any]:
@@ -115,6 +119,13 @@ class Verdict:
             ],
         }
 
+    def _answers(self, key: Key, scan: Mapping[str, Any]) -> bool:
+        """Whether any tag of a stream is not bad after its next scan: then another reading is due."""
+        bad, good, quality = self._bad.setdefault(key, {}), scan.get("v", {}), scan.get("q", {})
+        bad.update(dict.fromkeys(bad if "*" in quality else quality, True))
+        bad.update(dict.fromkeys(good, False))
+        return not all(bad.values())
+
     def _judge(self, device: str, scan: Mapping[str, Any]) -> None:
         truth = self.truths[device]
         offsets = scan.get("t", {})
@@ -124,7 +135,9 @@ class Verdict:
             if fault is not None:
                 self.wrong.append(f"{device}.{column}: {fault}")
 
-    def _unexplained(self, name: tuple[str, str], times: Sequence[float], interval_ms: float) -> list[str]:
+    def _unexplained(
+        self, name: tuple[str, str], scans: Sequence[tuple[float, bool]], interval_ms: float
+    ) -> list[str]:
         """Due times between two scans that nothing explains.
 
         No gap of the device or of the gateway touches them.
@@ -135,8 +148,10 @@ class Verdict:
             if gap["t"] is not None and gap["d"] in (None, name[0]) and gap["g"] in (None, name[1])
         ]
         rows = []
-        for before, after in pairwise(times):
-            if after - before <= LATE * interval_ms or any(a <= after and b >= before for a, b in spans):
+        for (before, due), (after, _) in pairwise(scans):
+            if not due or after - before <= LATE * interval_ms:
+                continue
+            if any(a <= after and b >= before for a, b in spans):
                 continue
             rows += [f"{name[0]}/{name[1]} after {before:.0f}"] * (round((after - before) / interval_ms) - 1)
         return rows

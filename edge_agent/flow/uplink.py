@@ -80,13 +80,18 @@ class Sending:
 
 @dataclass(slots=True)
 class Progress:
-    """What the status tells of a destination. Times in ns UTC; counts since the start."""
+    """What the status tells of a destination. Times in ns UTC; counts since the start.
+
+    `waiting` records, the oldest of `oldest_ns`, have been read from the log and not acknowledged; `more`
+    when there may be others in it, not read yet.
+    """
 
     connected: bool = False
     why: str = "not connected yet"
     delivered_until_ns: int | None = None
     oldest_ns: int | None = None
     waiting: int = 0
+    more: bool = True
     messages: int = 0
     scans: int = 0
     bytes: int = 0
@@ -195,8 +200,22 @@ class Uplink:
         return self._drain.size_bytes < AHEAD_BYTES
 
     async def _wait(self, seconds: float) -> None:
-        """Wait before the next attempt; a stop is no reason to wait long."""
-        await asyncio.sleep(min(seconds, 0.5) if self._stopping else seconds)
+        """Wait before the next attempt; a stop is no reason to wait long.
+
+        The log is read on meanwhile, as far as there is room: what waits is known without a link too.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (min(seconds, 0.5) if self._stopping else seconds)
+        while loop.time() < until:
+            self._wake.clear()
+            await self._read()  # outside the timeout: what is read and dropped would not be sent
+            if self._more and self._room_to_read:
+                continue
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
 
     def _news(self) -> None:
         self._more = self._fresh = True
@@ -263,6 +282,10 @@ class Uplink:
 
     async def _read(self) -> None:
         self._forget_evicted()
+        await self._read_on()
+        self._count()
+
+    async def _read_on(self) -> None:
         room = self._room_to_read
         if not self._fresh and not (self._more and room):
             return
@@ -276,7 +299,7 @@ class Uplink:
             self._drain.put_first(gap.stream, _Item(gap, number), GAP_BYTES, now)
         for each in chunk.records:
             key = (each.life, *each.schema.stream)
-            item = _Item(each, self._window.took(each.end))
+            item = _Item(each, self._window.took(each.end, each.time_ns))
             size = round(len(each.payload) * self._ratio.get(key, RATIO))
             self._drain.put(key, item, size, now, at_once=not chunk.is_all or self._stopping)
 
@@ -418,8 +441,12 @@ class Uplink:
     def _acknowledge(self) -> None:
         gone, self._gone = self._gone, []
         cursor = Cursor(self._window.position, tuple(self._window.ranges()), dict(self._done))
-        self.progress.waiting = len(self._window)
         self._source.acknowledge(self._name, cursor, gone)
+        self._count()
+
+    def _count(self) -> None:
+        self.progress.waiting, self.progress.oldest_ns = len(self._window), self._window.oldest_ns
+        self.progress.more = self._more
 
     def _take_back(self, link: _Link) -> None:
         """The link is gone: what was under way waits again, and what was acknowledged is entered."""

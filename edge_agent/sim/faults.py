@@ -10,8 +10,8 @@ from edge_agent.sim.image import refusal
 HEADER = 7  # bytes of a Modbus TCP frame before its function code
 
 FOR_ALL = ("silence on|off", "refuse on|off", "slow 200ms|off")
-FOR_MODBUS = (*FOR_ALL, "short on|off", "exception 2|off")
-FOR_OPCUA = (*FOR_ALL, "frozen on|off", "missing TAG,TAG|off", "bad TAG,TAG|off", "cut", "restart")
+FOR_MODBUS = ("short on|off", "exception 2|off")
+FOR_OPCUA = ("frozen on|off", "missing TAG,TAG|off", "bad TAG,TAG|off", "cut", "restart")
 """What a simulated PLC can be told, by its protocol; `cut` and `restart` are done once, the others last."""
 
 
@@ -49,7 +49,7 @@ class Faults:
         return frame
 
 
-def switched(faults: Faults, command: str, known: Sequence[str] = FOR_MODBUS) -> Faults:
+def switched(faults: Faults, command: str, known: Sequence[str]) -> Faults:
     """The faults after a command such as `silence on`, `slow 200ms` or `bad force,temp`; `off` ends each.
 
     `known` are the commands of the PLC. ValueError, with words for the user, for anything else.

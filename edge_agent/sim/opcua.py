@@ -4,12 +4,11 @@ import asyncio
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 from asyncua import Server, ua
@@ -102,12 +101,13 @@ class OpcUaPlc:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._ticking
+        ticking = cast("asyncio.Task[None]", self._ticking)
+        ticking.cancel()
+        await asyncio.wait([ticking])
         await self._relay.close()
         await self._stop()
+        if not ticking.cancelled():
+            ticking.result()  # it never ends by itself: raises what went wrong in it
 
     async def switch(self, faults: Faults) -> None:
         """Fail like this from now on; `Faults()` is sound again.

@@ -11,7 +11,9 @@ What asyncua 2.1.0 does itself, as seen with its own client and raw requests:
   a message stays until it is acknowledged; else BadMessageNotAvailable, BadSubscriptionIdInvalid.
 * An acknowledgement removes the message; one of an unknown number is answered Good.
 * Publish requests of a cut connection are still used up: their notifications are in the queue for Republish
-  only. Then values wait in the queues of the items.
+  only. Then values wait in the queues of the items. On uvloop the first of them ended the subscription's
+  task; mended here.
+* A publish request of a session without subscriptions is left waiting while another session has some.
 * CloseSession without deleting subscriptions keeps them for a transfer until their lifetime is over.
 * A full queue of an item loses its oldest value, whatever DiscardOldest says, without the Overflow bit.
   The bit is mended here.
@@ -42,6 +44,7 @@ from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.server.uaprocessor import PublishRequestData
 from typing_extensions import override
 
 OVERFLOW = 0x480  # InfoType DataValue and the bit Overflow (OPC UA Part 4, 7.39.1)
@@ -302,6 +305,14 @@ class Subscription(InternalSubscription):
             raise ServiceError(ua.StatusCodes.BadMessageNotAvailable)
         message: ua.NotificationMessage = sent.NotificationMessage
         return message
+
+    @override
+    async def publish_results(self, requestdata: PublishRequestData | None = None) -> bool:
+        try:
+            return await super().publish_results(requestdata)
+        except RuntimeError:
+            # uvloop's word for a connection that has gone. What went into it can be had again.
+            return True
 
     @override
     async def enqueue_datachange_event(

@@ -7,6 +7,7 @@ that lost something is reset when the silence ends.
 import asyncio
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import cast
 
 from typing_extensions import override
@@ -27,23 +28,26 @@ class Relay:
         self.faults = Faults()
         self._host = host
         self._socket: socket.socket | None = None
-        self._server: asyncio.Server | None = None
         self._links: set[_Link] = set()
 
     async def bind(self) -> None:
         """Take the port without listening: connections are refused. OSError when it cannot be had."""
         self._socket = await bound(self._host, self.port)
+        self._socket.setblocking(False)  # noqa: FBT003 - its own name for it
         self.port = self._socket.getsockname()[1]
 
     async def listen(self) -> None:
         """Let clients in. OSError when another listens there meanwhile."""
         if self._socket is None:
             await self.bind()
+        listening = cast("socket.socket", self._socket)
         try:
-            self._server = await asyncio.get_running_loop().create_server(self._accepted, sock=self._socket)  # type: ignore[arg-type]  # bound
+            listening.listen(100)
         except OSError:
             await self.close()
             raise
+        # Not a server of asyncio: in Python 3.11 that one forgets to close what it accepts while it closes.
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     async def refuse(self) -> None:
         """End every connection and refuse new ones. OSError when the port was lost on the way."""
@@ -66,53 +70,44 @@ class Relay:
 
     async def close(self) -> None:
         """End every connection and give the port away."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        elif self._socket is not None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
-        self._socket = None
+            self._socket = None
         links = tuple(self._links)
         self.cut()
         for link in links:
             await link.ended.wait()
 
-    @property
-    def listening(self) -> bool:
-        """Whether clients are let in."""
-        return self._server is not None
-
     def forget(self, link: "_Link") -> None:
         """A connection has ended at both sides."""
         self._links.discard(link)
 
-    def _accepted(self) -> asyncio.Protocol:
-        link = _Link(self)
-        self._links.add(link)
-        return link.near
+    def _accept(self, listening: socket.socket) -> None:
+        with suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
+            connection, _ = listening.accept()
+            link = _Link(self, connection)
+            self._links.add(link)
+            link.open()
 
 
 class _Link:
     """One connection: the end `near` the client, and the end `far` from it, at the PLC."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, connection: socket.socket) -> None:
         self.near = _End(self)
         self.far = _End(self)
         self.holed = False
         self.ended = asyncio.Event()
         self._relay = relay
+        self._connection = connection
         self._late: deque[bytes] = deque()
-        self._reaching: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
-    def made(self, end: "_End") -> None:
-        """A client has come: nothing of it is read before the PLC is reached."""
-        if end is self.far:
-            return
-        if self._relay.listening:
-            self.near.pause()
-            self._reaching = asyncio.get_running_loop().create_task(self._reach())
-        else:  # accepted in the moment of closing
-            self.near.abort()
+    def open(self) -> None:
+        """Begin to pass on what a client sends."""
+        self._opening = asyncio.get_running_loop().create_task(self._open())
+        self._opening.add_done_callback(self._opened)
 
     def carry(self, data: bytes, end: "_End") -> None:
         """Pass on what came in at an end, or what came to its end (no bytes)."""
@@ -131,9 +126,7 @@ class _Link:
     def lost(self, end: "_End") -> None:
         """One end has gone: the other follows, behind what is still under way to it."""
         self.carry(b"", end)
-        if self.near.gone and (self.far.gone or self.far.transport is None):
-            self._relay.forget(self)
-            self.ended.set()
+        self._end()
 
     def freeze(self) -> None:
         """Let no byte through either way; what the kernel has stays there."""
@@ -148,8 +141,8 @@ class _Link:
     def cut(self) -> None:
         """End at both sides, now."""
         self._late.clear()
-        if self._reaching is not None:
-            self._reaching.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
         self.near.abort()
         self.far.abort()
 
@@ -158,8 +151,11 @@ class _Link:
         """Whether bytes stand still just now."""
         return self._relay.faults.frozen
 
-    async def _reach(self) -> None:
+    async def _open(self) -> None:
         loop = asyncio.get_running_loop()
+        self._connection.setblocking(False)  # noqa: FBT003 - its own name for it
+        await loop.connect_accepted_socket(lambda: self.near, self._connection)
+        self.near.pause()  # until there is somebody to pass it on to
         try:
             await loop.create_connection(lambda: self.far, "127.0.0.1", self._relay.to)
         except OSError:  # the PLC is going down
@@ -171,6 +167,17 @@ class _Link:
             self.far.pause()
         else:
             self.near.resume()
+
+    def _opened(self, _opening: asyncio.Task[None]) -> None:
+        if self.near.transport is None:
+            self._connection.close()
+        self._end()
+
+    def _end(self) -> None:
+        opened = self._opening is not None and self._opening.done()
+        if opened and self.near.closed and self.far.closed:
+            self._relay.forget(self)
+            self.ended.set()
 
     def _arrive(self) -> None:
         if self._late:
@@ -188,7 +195,6 @@ class _End(asyncio.Protocol):
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # of a stream socket
-        self._link.made(self)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -231,6 +237,11 @@ class _End(asyncio.Protocol):
         """End it without another byte."""
         if self.transport is not None:
             self.transport.abort()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is open at this end, or never was."""
+        return self.gone or self.transport is None
 
     @property
     def _other(self) -> "_End":

@@ -107,7 +107,7 @@ class Books(RuleBasedStateMachine):
         gaps, records, _ = self.log.read("cloud", limit)
         self.take(dict(gaps), records)
         self.gaps |= dict(gaps)
-        self.flying += [(self.window.took(each.end), each) for each in records]
+        self.flying += [(self.window.took(each.end, each.time_ns), each) for each in records]
 
     def take(self, gaps: dict[int, Gap], records: list[Record]) -> None:
         """What is handed out is what was appended, and nothing that is settled."""

@@ -227,7 +227,7 @@ def test_the_digest_follows_every_file(tmp_path: Path) -> None:
         ("site: wob", "device: wob", (2, 30, "'device' cannot name a label: topics use {device} for the device itself")),
         ("site: wob", "site: 3", (2, 36, '3 is not a text; write "3" in quotes')),
         ("modbus:", "modbsu:", (4, 9, "unknown protocol 'modbsu' - did you mean 'modbus'?")),
-        ("modbus:", "profinet: {}, modbus:", (4, 9, "unknown protocol 'profinet'; there are: modbus, opcua")),
+        ("modbus:", "bacnet: {}, modbus:", (4, 9, "unknown protocol 'bacnet'; there are: modbus, opcua")),
         ('{modbus: {tcp: "10.3.7.20:502"}}', "5", (4, 8, "connection 'plc' has no protocol; write for example modbus: {")),
         ("connection: plc", "connection: plcc", (6, 50, "unknown connection 'plcc' - did you mean 'plc'?")),
         ("connection: plc", "connection: plc, unit: 256", (6, 61, "256 is too large; at most 255")),

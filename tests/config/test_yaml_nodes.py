@@ -138,6 +138,13 @@ def test_every_mistake_is_collected() -> None:
     ]
 
 
+def test_a_letter_may_be_a_key_though_not_a_value() -> None:
+    document = read(b"for: {n: 1, y: n}", Path("a.yaml"))
+
+    assert document.value == {"for": {"n": 1, "y": "n"}}
+    assert [problem.column for problem in document.problems] == [16]
+
+
 def test_the_first_of_two_equal_keys_counts() -> None:
     assert _read("a: 1\na: 2").value == {"a": 1}
 

@@ -6,7 +6,7 @@ from edge_agent.core.window import MOST_RANGES, AckWindow
 
 def test_cursor_waits_for_the_oldest_unacknowledged() -> None:
     window = AckWindow((1, 64))
-    first, second, third = (window.took((1, end)) for end in (100, 200, 300))
+    first, second, third = (window.took((1, end), end) for end in (100, 200, 300))
 
     window.done([second])
     assert window.position == (1, 64)
@@ -20,9 +20,22 @@ def test_cursor_waits_for_the_oldest_unacknowledged() -> None:
     assert len(window) == 0
 
 
+def test_oldest_is_the_first_that_is_not_done() -> None:
+    window = AckWindow((1, 64))
+    assert window.oldest_ns is None
+    first, second, third = (window.took((1, end), 10 * end) for end in (100, 200, 300))
+
+    window.done([second])
+    assert window.oldest_ns == 1000
+    window.done([first])
+    assert window.oldest_ns == 3000
+    window.done([third])
+    assert window.oldest_ns is None
+
+
 def test_ranges_above_the_cursor_are_bounded() -> None:
     window = AckWindow((1, 0))
-    numbers = [window.took((1, end)) for end in range(1, 400)]
+    numbers = [window.took((1, end), end) for end in range(1, 400)]
     window.done(numbers[1::2])
 
     assert len(window.ranges()) == MOST_RANGES
@@ -32,7 +45,7 @@ def test_ranges_above_the_cursor_are_bounded() -> None:
 def test_window_agrees_with_a_plain_set(acks: list[int]) -> None:
     window, done = AckWindow((1, 0)), set[int]()
     for number in range(31):
-        window.took((1, number + 1))
+        window.took((1, number + 1), number)
     for number in acks:
         window.done([number])
         done.add(number)

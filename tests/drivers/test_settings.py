@@ -210,6 +210,18 @@ def test_a_tag_becomes_a_field_with_what_is_written(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("deadband", "expected"), [("2%", 3.8), ("0.5 %", 0.95), ("100%", 190.0), ("2", 2.0), ("0", 0.0)]
+)
+def test_a_deadband_in_percent_is_a_share_of_what_is_valid(
+    tmp_path: Path, deadband: str, expected: float
+) -> None:
+    tag = _tag(tmp_path, f"{{address: 7, valid: [-40, 150], deadband: {deadband}}}")
+
+    assert (tag.deadband, tag.address.deadband) == (expected, expected)
+    assert tag.address.on_change is (expected > 0)
+
+
 def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
     path = tmp_path / "press.yaml"
     defaults = "{table: input, type: float32, order: CDAB, group: fast, nan: quiet, report: on_change, kind: counter}"
@@ -313,7 +325,14 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "deadband",
             "a deadband is for measured numbers; this is string",
         ),
-        ("{address: 1, deadband: 2%}", "2%", "'2%' is not a number"),
+        (
+            "{address: 1, deadband: 2%}",
+            "2%",
+            "a deadband in percent is a share of the span of 'valid'; write valid: [low, high] beside it",
+        ),
+        ("{address: 1, deadband: 2 percent}", "2 p", "'2 percent' is not a deadband; write a number, or a share such as \"2%\""),
+        ("{address: 1, valid: [0, 9], deadband: 0%}", "0%", "'0%': a share is more than 0 % and at most 100 %"),
+        ("{address: 1, valid: [0, 9], deadband: 101%}", "101%", "'101%': a share is more than 0 % and at most 100 %"),
         (
             "{address: 1, deadband: 1, report: always}",
             "always",

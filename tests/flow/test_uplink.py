@@ -329,6 +329,45 @@ async def test_silent_broker_is_left_after_ten_seconds() -> None:
 
 
 @at_once
+async def test_what_waits_is_counted_while_there_is_no_link() -> None:
+    case = Forwarding(log=Log(chunk=2))
+    case.broker.up = False
+    case.log.write(A, 5)
+
+    async with case.running() as (uplink, _):
+        assert (uplink.progress.waiting, uplink.progress.more) == (0, True)
+        await soon()
+        assert (uplink.progress.waiting, uplink.progress.more) == (5, False)
+        assert uplink.progress.oldest_ns == 1_000_000_000
+        case.log.write(A)
+        await soon()
+        assert uplink.progress.waiting == 6
+        case.broker.up = True
+        await asyncio.sleep(10)
+        assert uplink.progress.waiting == 0
+        assert uplink.progress.oldest_ns is None
+
+    assert numbers(case.broker) == [(1, 6)]
+
+
+@at_once
+async def test_backlog_without_a_link_is_read_as_far_as_there_is_room() -> None:
+    case = Forwarding(log=Log(chunk=1))
+    case.broker.up = False
+    case.log.write(A, 20, size=250_000)
+
+    async with case.running() as (uplink, _):
+        await asyncio.sleep(5)
+        assert 0 < uplink.progress.waiting < 20
+        assert uplink.progress.more
+        case.broker.up = True
+        await asyncio.sleep(10)
+        assert (uplink.progress.waiting, uplink.progress.more) == (0, False)
+
+    assert [n for first, last in numbers(case.broker) for n in range(first, last + 1)] == list(range(1, 21))
+
+
+@at_once
 async def test_broker_that_is_down_is_tried_again_and_finds_all() -> None:
     case = Forwarding()
     case.broker.up = False

@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.sim.faults import Faults, seconds, switched
+from edge_agent.sim.faults import FOR_ALL, FOR_MODBUS, FOR_OPCUA, Faults, seconds, switched
 
 FRAME = bytes.fromhex("000700000007 01 03 04 0001 0002")
 BITS = bytes.fromhex("000700000005 01 01 02 ffff")
@@ -46,13 +46,35 @@ def test_an_exception_takes_the_place_of_any_answer(frame: bytes) -> None:
     ],
 )
 def test_a_command_switches_one_fault(command: str, faults: Faults) -> None:
-    assert switched(Faults(exception=1), command) == faults
+    assert switched(Faults(exception=1), command, FOR_ALL + FOR_MODBUS) == faults
+
+
+@pytest.mark.parametrize(
+    ("command", "faults"),
+    [
+        ("frozen on", Faults(frozen=True, bad=frozenset("a"))),
+        ("missing a", Faults(missing=frozenset("a"), bad=frozenset("a"))),
+        ("missing a, b", Faults(missing=frozenset("ab"), bad=frozenset("a"))),
+        ("missing off", Faults(bad=frozenset("a"))),
+        ("bad b,c", Faults(bad=frozenset("bc"))),
+        ("bad off", Faults()),
+        ("slow 1s", Faults(slow_s=1.0, bad=frozenset("a"))),
+    ],
+)
+def test_a_command_of_opcua_switches_one_fault(command: str, faults: Faults) -> None:
+    assert switched(Faults(bad=frozenset("a")), command, FOR_ALL + FOR_OPCUA) == faults
+
+
+@pytest.mark.parametrize("command", ["short on", "exception 2", "missing", "bad", "cut now", "restart off"])
+def test_a_command_of_another_protocol_or_without_sense_is_refused(command: str) -> None:
+    with pytest.raises(ValueError, match=r"known are: silence .* frozen on\|off, .* cut, restart, quit"):
+        switched(Faults(), command, FOR_ALL + FOR_OPCUA)
 
 
 @pytest.mark.parametrize("command", ["", "silence", "silence maybe", "exception 0", "exception x", "burn on"])
 def test_an_unknown_command_says_what_is_known(command: str) -> None:
     with pytest.raises(ValueError, match="known are: silence on"):
-        switched(Faults(), command)
+        switched(Faults(), command, FOR_ALL + FOR_MODBUS)
 
 
 @pytest.mark.parametrize(("text", "value"), [("200ms", 0.2), ("1.5s", 1.5), ("0s", 0.0)])

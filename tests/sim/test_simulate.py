@@ -1,6 +1,8 @@
 import argparse
 import json
+import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli import simulate
+from edge_agent.config.settings import NodeLimits, Profile, Tag
+from edge_agent.core.nodes import Node
 
 PROFILE = """\
 schema: edge-agent/profile/1
@@ -24,6 +28,8 @@ tags:
   speed: {address: 0}
   flow: {address: 2}
 """
+FORCE = Tag("force", "fast", "Float", Node("force", "urn:acme", "s=GVL.force", "Float"))
+PRESS = Profile("acme/press", "1.0.0", "", "opcua", "Acme press", {}, (FORCE,), NodeLimits())
 READ = bytes.fromhex("00010000000601 0300000002")
 
 
@@ -177,10 +183,77 @@ def test_commands_switch_faults_while_it_runs(profiles: Path) -> None:
             process.kill()
 
 
-def _run(*words: str) -> int:
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """The command silences a library for its process; the next test has one of its own."""
+    library = logging.getLogger("asyncua")
+    level = library.level
+    yield
+    library.setLevel(level)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_profile_of_opcua_is_played_at_an_endpoint(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(stdin, b"bad force\nmissing force\ncut\nrestart\nfrozen on\nbad off\nquit\n")
+
+    assert simulate.play(PRESS, _args("acme/press@1", "--port", "0")) == 0
+
+    out, err = capfd.readouterr()
+    assert re.fullmatch(r"simulating acme/press@1\.0\.0 at opc\.tcp://127\.0\.0\.1:\d+\n", out)
+    assert err == ""
+
+
+@pytest.mark.usefixtures("quiet")
+def test_what_a_plc_of_opcua_cannot_do_is_said(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(stdin, b"exception 2\nbad speed\nquit\n")
+
+    assert simulate.play(PRESS, _args("acme/press@1", "--port", "0", "--json")) == 0
+
+    out, err = capfd.readouterr()
+    about = json.loads(out)
+    port = about["port"]
+    assert about == {
+        "host": "127.0.0.1",
+        "port": port,
+        "endpoint": f"opc.tcp://127.0.0.1:{port}",
+        "profile": "acme/press@1.0.0",
+    }
+    known = (
+        "silence on|off, refuse on|off, slow 200ms|off, frozen on|off, missing TAG,TAG|off, bad TAG,TAG|off"
+    )
+    assert err.splitlines() == [
+        f"cannot do 'exception 2'; known are: {known}, cut, restart, quit",
+        "no such tag: speed; there are: force",
+    ]
+
+
+def test_each_protocol_has_its_port(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 4840)):
+        assert simulate.play(PRESS, _args("acme/press@1")) == 3
+
+    assert capsys.readouterr().err.startswith("cannot listen on 127.0.0.1 port 4840: it is in use")
+
+
+def test_an_opcua_server_has_no_units(capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate.play(PRESS, _args("acme/press@1", "--units", "1")) == 1
+
+    assert capsys.readouterr().err == "acme/press: an OPC UA server has no units; leave --units out\n"
+
+
+def test_a_modbus_plc_costs_no_opcua_library() -> None:
+    script = "import sys, edge_agent.cli.simulate; sys.exit('asyncua' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def _args(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     simulate.add_arguments(parser)
-    return simulate.run(parser.parse_args(words))
+    return parser.parse_args(words)
+
+
+def _run(*words: str) -> int:
+    return simulate.run(_args(*words))
 
 
 def _command(profiles: Path) -> list[str]:

@@ -3,11 +3,15 @@
 from typing import Annotated, Literal
 
 from pydantic import Field as Key
+from pydantic import WithJsonSchema
 
+from edge_agent.config.expect import BOOL, TEXT, Expectations
+from edge_agent.config.families import FamilyKeys
+from edge_agent.config.forms import CheckedAs
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Report
-from edge_agent.config.syntax import Duration, Exact, Name, Number, TagName, Text
+from edge_agent.config.syntax import Deadband, Duration, Exact, Name, Number, TagName, Text
 from edge_agent.core.registers import Order, Table, Type
 
 Addressing = Literal["protocol", "one_based", "modicon"]
@@ -15,71 +19,108 @@ Encoding = Literal["ascii", "latin-1", "utf-8"]
 Access = Literal["r", "rw"]
 Byte = Annotated[int, Key(ge=0, le=255)]
 
+_ADDRESS = WithJsonSchema({"title": "address", "anyOf": [{"type": "integer", "minimum": 0}, TEXT]})
+_CONTENT = WithJsonSchema({"title": "dump", "anyOf": [{"type": "integer"}, TEXT, BOOL]})
+
 
 class ConnectionKeys(Keys):
-    """`connections.<name>.modbus`."""
+    """A socket to a Modbus device or gateway: `connections.<name>.modbus`."""
 
-    tcp: Text
-    mode: Text = "tcp"
-    timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = 1.0
-    connect_timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = 3.0
+    tcp: Text = Key(description="host and port; the port is 502 unless written")
+    mode: Text = Key("tcp", description="the framing: tcp")
+    timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = Key(
+        1.0, description="how long an answer may take; without one the values are `bad:timeout`"
+    )
+    connect_timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = Key(
+        3.0, description="how long opening the socket may take"
+    )
 
 
 class LimitKeys(Keys):
-    """`limits` of a profile: 125 and 2000 are the limits of the protocol."""
+    """What the device bears in one request; 125 and 2000 are the limits of the protocol."""
 
-    max_registers: Annotated[int, Key(ge=1, le=125)] = 125
-    max_bits: Annotated[int, Key(ge=1, le=2000)] = 2000
-    max_gap: Annotated[int, Key(ge=0, le=2000)] = 16
+    max_registers: Annotated[int, Key(ge=1, le=125)] = Key(
+        125, description="registers that one request may ask for"
+    )
+    max_bits: Annotated[int, Key(ge=1, le=2000)] = Key(
+        2000, description="coils or discrete inputs that one request may ask for"
+    )
+    max_gap: Annotated[int, Key(ge=0, le=2000)] = Key(
+        16, description="unused registers that are read along to save a request"
+    )
 
 
 class DefaultKeys(Keys):
-    """What holds for every tag of a profile that does not say otherwise; `order` is for numbers only."""
+    """What holds for every tag of a profile that does not say otherwise."""
 
-    table: Table | None = None
-    type: Type | None = None
-    order: Order | None = None
-    encoding: Encoding | None = None
-    pad: Annotated[list[Byte], Key(min_length=1, max_length=8)] | None = None
-    nan: Literal["quiet"] | None = None
-    kind: Literal["counter"] | None = None
-    access: Access | None = None
-    report: Report | None = None
-    group: Name | None = None
-
-
-class TagKeys(DefaultKeys):
-    """One tag."""
-
-    address: object
-    length: Annotated[int, Key(ge=1, le=125)] | None = None
-    bits: dict[TagName, object] | None = None
-    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = None
-    enum_else: Text | None = None
-    flags: Annotated[dict[int, Text], Key(min_length=1)] | None = None
-    scale: Exact | None = None
-    offset: Exact | None = None
-    sentinels: Annotated[list[int], Key(min_length=1)] | None = None
-    valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = None
-    unit: Text | None = None
-    quantity: Text | None = None
-    deadband: Number | None = None
+    table: Table | None = Key(None, description="where it stands; modicon addresses say it themselves")
+    type: Type | None = Key(None, description="what the registers hold")
+    order: Order | None = Key(
+        None,
+        description="order of bytes and words: ABCD high word first, CDAB low word first, BADC and DCBA the "
+        "same with the bytes of each word swapped; ABCD unless written",
+    )
+    encoding: Encoding | None = Key(None, description="of strings; latin-1 unless written")
+    pad: Annotated[list[Byte], Key(min_length=1, max_length=8)] | None = Key(
+        None, description="bytes that fill up a string and are taken off; [0] unless written"
+    )
+    nan: Literal["quiet"] | None = Key(
+        None,
+        description="says that the device sends NaN for what it does not know; it is `bad:nan` in any case",
+    )
+    kind: Literal["counter"] | None = Key(None, description="counter: it only rises")
+    access: Access | None = Key(None, description="whether it can be written; r unless written")
+    report: Report | None = Key(
+        None,
+        description="whether every scan has it, or only those in which it changed; as its group unless "
+        "written",
+    )
+    group: Name | None = Key(None, description="the group it is read with")
 
 
 class PartKeys(Keys):
     """A part of several bits, or one bit with texts."""
 
-    bits: Annotated[list[int], Key(min_length=1)]
-    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = None
+    bits: Annotated[list[int], Key(min_length=1)] = Key(description="its bits, side by side; 0 is the lowest")
+    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = Key(
+        None, description="the text of each number it can have"
+    )
 
 
-class ModbusProfile(ProfileFile):
-    """A profile with `protocol: modbus`."""
+class TagKeys(DefaultKeys, FamilyKeys):
+    """One named value. It is raw * scale + offset; valid, deadband and enum look at what comes of that."""
 
-    protocol: Literal["modbus"]
-    addressing: Addressing = "protocol"
-    limits: object = None
-    defaults: object = None
+    address: Annotated[object, _ADDRESS] = Key(
+        description="its first register, or its bit, counted as `addressing` says; `0x...` is hexadecimal"
+    )
+    length: Annotated[int, Key(ge=1, le=125)] | None = Key(None, description="registers of a string")
+    bits: dict[TagName, Annotated[object, CheckedAs(PartKeys, ({"type": "integer"},))]] | None = Key(
+        None,
+        description="parts of unsigned numbers: a bit, or `{bits: [4, 5]}`; each is sent as `tag.part`, the "
+        "tag itself only with a unit, enum or flags",
+    )
+    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = Key(
+        None, description="the text of each number; any other is `uncertain:not_in_enum`"
+    )
+    enum_else: Text | None = Key(None, description="the text of a number that is not in `enum`")
+    flags: Annotated[dict[int, Text], Key(min_length=1)] | None = Key(
+        None, description="the text of each bit that can be set"
+    )
+    scale: Exact | None = Key(None, description="factor; decimal and exact, 1 unless written")
+    offset: Exact | None = Key(None, description="what is added after the factor, 0 unless written")
+    sentinels: Annotated[list[int], Key(min_length=1)] | None = Key(
+        None, description="raw numbers that mean there is no value: `bad:sentinel`"
+    )
+    valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = Key(
+        None, description="smallest and largest value that can be; beyond it is `uncertain:out_of_range`"
+    )
+    unit: Text | None = Key(None, description='unit as UCUM writes it: kW.h, Cel, %, /min, or "1" for none')
+    quantity: Text | None = Key(None, description="what is measured, for the model in the cloud (QUDT)")
+    deadband: Deadband | None = Key(
+        None,
+        description="how far the value moves before it is reported again: in its unit, or in percent of the "
+        "span of `valid`; reports on change",
+    )
 
 
 class TestKeys(Keys):
@@ -87,6 +128,30 @@ class TestKeys(Keys):
 
     __test__ = False
 
-    name: Text
-    registers: dict[Table, dict[int, object]]
-    expect: Annotated[dict[str, object], Key(min_length=1)]
+    name: Text = Key(description="what the device was doing")
+    registers: dict[Table, dict[int, Annotated[object, _CONTENT]]] = Key(
+        description='contents by table and wire address, counted from 0: "4366 3333", a number, or bits '
+        '"0b0101" with the first address on the right'
+    )
+    expect: Expectations
+
+
+class ModbusProfile(ProfileFile):
+    """A profile with `protocol: modbus`."""
+
+    protocol: Literal["modbus"] = Key(description="how devices of this type are talked to")
+    addressing: Addressing = Key(
+        "protocol",
+        description="how this file counts: protocol from 0 as on the wire, one_based from 1, modicon as "
+        'printed: "00001", 10001, 30001, 40001',
+    )
+    limits: Annotated[object, CheckedAs(LimitKeys)] = Key(
+        None, description="what the device bears in one request"
+    )
+    defaults: Annotated[object, CheckedAs(DefaultKeys)] = Key(
+        None, description="what holds for every tag that does not say otherwise"
+    )
+    tests: list[Annotated[object, CheckedAs(TestKeys)]] = Key(
+        default_factory=list,
+        description="golden tests: what the device answers and what must come of it, with default parameters",
+    )

@@ -9,7 +9,7 @@ from itertools import pairwise
 from edge_agent.config.groups import on_change
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.syntax import Percent, hint, in_unit, quoted
 from edge_agent.config.units import unit_fault
 from edge_agent.core.registers import BIT_TABLES, ONE, REGISTERS, ZERO, Bit, Field, Order, Table, Type
 from edge_agent.drivers.modbus.keys import Addressing, DefaultKeys, LimitKeys, PartKeys, TagKeys
@@ -85,7 +85,7 @@ def _field(draft: Draft, table: Table, address: int, type_: Type, group: Group |
         _check_parts_only(draft)
     numeric = type_ not in ("bool", "string")
     report = keys.report or defaults.report
-    deadband = keys.deadband or 0.0
+    deadband = in_unit(keys.deadband, keys.valid)
     return Field(
         name=draft.name,
         table=table,
@@ -287,8 +287,11 @@ def _check_deadband(draft: Draft, type_: Type) -> None:
     if type_ in ("bool", "string") or keys.enum or keys.flags:
         what = type_ if type_ in ("bool", "string") else "a number with texts"
         section.error_at_key(f"a deadband is for measured numbers; this is {what}", "deadband")
-    elif keys.deadband < 0:
-        section.error("a deadband is not negative", "deadband")
+    elif isinstance(keys.deadband, Percent) and keys.valid is None:
+        message = (
+            "a deadband in percent is a share of the span of 'valid'; write valid: [low, high] beside it"
+        )
+        section.error(message, "deadband")
     if keys.report == "always":
         section.error("a deadband reports on change; leave out report: always, or the deadband", "report")
 
@@ -348,8 +351,8 @@ def _check_parts_only(draft: Draft) -> None:
 def _parts_written(draft: Draft) -> dict[str, PartKeys | int]:
     """The parts as the file has them; what is wrong in form is noted and left out."""
     parts: dict[str, PartKeys | int] = {}
-    for name, section in draft.section.inside("bits").entries():
-        value = section.value
+    for name, value in (draft.keys.bits or {}).items():
+        section = draft.section.inside("bits", name)
         if isinstance(value, int) and not isinstance(value, bool):
             parts[name] = value
         elif isinstance(value, dict):

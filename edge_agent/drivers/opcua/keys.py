@@ -4,82 +4,122 @@ from typing import Annotated, Literal
 
 from pydantic import Field as Key
 
+from edge_agent.config.expect import BOOL, NUMBER, TEXT, Expectations, ValueForm
+from edge_agent.config.families import FamilyKeys
+from edge_agent.config.forms import CheckedAs
 from edge_agent.config.gateway_keys import UserKeys
 from edge_agent.config.groups import GroupKeys
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Report
-from edge_agent.config.syntax import Duration, Name, Number, TagName, Text
+from edge_agent.config.syntax import Deadband, Duration, Name, Number, TagName, Text
 from edge_agent.core.nodes import BuiltIn
 
 Access = Literal["r", "rw"]
 
 
-class ConnectionKeys(Keys):
-    """`connections.<name>.opcua`: one session."""
+class SecurityKeys(Keys):
+    """How a session is secured; it has to be written."""
 
-    endpoint: Text
-    security: object
-    user: UserKeys | None = None
-    timeout: Annotated[Duration, Key(ge=0.1, le=60.0)] = 5.0
+    policy: Literal["None"] = Key(description="the security policy: None, nothing is signed or encrypted")
+    mode: Literal["none"] = Key(description="the mode of security: none")
+
+
+class ConnectionKeys(Keys):
+    """A session with an OPC UA server: `connections.<name>.opcua`."""
+
+    endpoint: Text = Key(description="URL of the server: opc.tcp://host:port; 4840 unless a port is written")
+    security: Annotated[object, CheckedAs(SecurityKeys)] = Key(description="how the session is secured")
+    user: UserKeys | None = Key(None, description="who we are; without it the session is anonymous")
+    timeout: Annotated[Duration, Key(ge=0.1, le=60.0)] = Key(
+        5.0, description="how long an answer may take; without one the session is opened anew"
+    )
 
 
 class OpcUaGroupKeys(GroupKeys):
     """A group of nodes: subscribed to, unless it says `mode: read`."""
 
-    mode: Literal["subscribe", "read"] | None = None
-    timestamp: Literal["source", "server", "agent"] | None = None
-    publishing: Annotated[Duration, Key(ge=0.01, le=3600.0)] | None = None
-    sampling: Annotated[Duration, Key(ge=0.0, le=3600.0)] | None = None
-    queue: Annotated[int, Key(ge=1, le=10000)] | None = None
-    keepalive: Annotated[Duration, Key(ge=0.1, le=3600.0)] | None = None
-    lifetime: Annotated[Duration, Key(ge=1.0, le=86400.0)] | None = None
-    register_: bool | None = Key(default=None, alias="register")
+    mode: Literal["subscribe", "read"] | None = Key(
+        None, description="whether the server tells the news or is asked; subscribe unless written"
+    )
+    timestamp: Literal["source", "server", "agent"] | None = Key(
+        None, description="whose time a value has; source unless written, agent where there is none"
+    )
+    publishing: Annotated[Duration, Key(ge=0.01, le=3600.0)] | None = Key(
+        None, description="how often the server sends what it has sampled; needed with mode: subscribe"
+    )
+    sampling: Annotated[Duration, Key(ge=0.0, le=3600.0)] | None = Key(
+        None, description="how often the server looks at the nodes; as often as it sends unless written"
+    )
+    queue: Annotated[int, Key(ge=1, le=10000)] | None = Key(
+        None,
+        description="samples of a tag that the server holds for us; two publishing intervals' worth and at "
+        "least 10 unless written. What runs over is a gap `source:overflow`",
+    )
+    keepalive: Annotated[Duration, Key(ge=0.1, le=3600.0)] | None = Key(
+        None, description="how often a server without news gives a sign of life; 5s unless written"
+    )
+    lifetime: Annotated[Duration, Key(ge=1.0, le=86400.0)] | None = Key(
+        None, description="how long the server keeps a subscription while we are away; 2min unless written"
+    )
+    register_: bool | None = Key(
+        None, alias="register", description="whether nodes are registered before they are read"
+    )
 
 
 class LimitKeys(Keys):
-    """`limits` of a profile: what the server bears in one call, beside the limits that it tells itself."""
+    """What the server bears in one call, beside the limits that it tells itself."""
 
-    items_per_call: Annotated[int, Key(ge=1, le=100000)] = 1000
-    nodes_per_read: Annotated[int, Key(ge=1, le=100000)] = 1000
+    items_per_call: Annotated[int, Key(ge=1, le=100000)] = Key(
+        1000, description="items of a subscription that one call may make"
+    )
+    nodes_per_read: Annotated[int, Key(ge=1, le=100000)] = Key(
+        1000, description="nodes that one request may read"
+    )
 
 
 class DefaultKeys(Keys):
     """What holds for every tag of a profile that does not say otherwise."""
 
-    type: BuiltIn | None = None
-    kind: Literal["counter"] | None = None
-    access: Access | None = None
-    report: Report | None = None
-    group: Name | None = None
+    type: BuiltIn | None = Key(None, description="the type of the value, as OPC UA names it")
+    kind: Literal["counter"] | None = Key(None, description="a counter only rises, until it is reset")
+    access: Access | None = Key(None, description="whether it may be written too: r unless written")
+    report: Report | None = Key(
+        None, description="whether it is reported always or on change, over its group"
+    )
+    group: Name | None = Key(None, description="the group it is in")
 
 
-class TagKeys(DefaultKeys):
+class TagKeys(DefaultKeys, FamilyKeys):
     """One tag."""
 
-    node: Text
-    unit: Text | None = None
-    quantity: Text | None = None
-    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = None
-    enum_else: Text | None = None
-    valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = None
-    deadband: Number | None = None
-
-
-class OpcUaProfile(ProfileFile):
-    """A profile with `protocol: opcua`."""
-
-    protocol: Literal["opcua"]
-    namespaces: dict[Name, Text] = Key(default_factory=dict)
-    limits: object = None
-    defaults: object = None
+    node: Text = Key(
+        description="the node whose value it is: `alias:s=GVL.x`, `nsu=URI;s=GVL.x`, or `i=2258` in the "
+        "server's own namespace; s= is a text, i= a number, g= a GUID, b= base64"
+    )
+    unit: Text | None = Key(None, description='unit as UCUM writes it: kW.h, Cel, %, /min, or "1" for none')
+    quantity: Text | None = Key(None, description="what is measured, for the model in the cloud (QUDT)")
+    enum: Annotated[dict[int, Text], Key(min_length=1)] | None = Key(
+        None, description="texts of its numbers; another number is `uncertain:not_in_enum`"
+    )
+    enum_else: Text | None = Key(None, description="the text of numbers that are not in `enum`")
+    valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = Key(
+        None, description="smallest and largest value that can be; beyond it is `uncertain:out_of_range`"
+    )
+    deadband: Deadband | None = Key(
+        None,
+        description="how far the value moves before it is reported again: in its unit, or in percent of the "
+        "span of `valid`; reports on change",
+    )
 
 
 class GivenKeys(Keys):
     """What a server answers for a tag."""
 
-    value: object = None
-    status: Annotated[int, Key(ge=0, le=0xFFFFFFFF)] = 0
+    value: ValueForm = Key(None, description="the value")
+    status: Annotated[int, Key(ge=0, le=0xFFFFFFFF)] = Key(
+        0, description="its status code, such as 0x80340000; 0 is good"
+    )
 
 
 class TestKeys(Keys):
@@ -87,6 +127,28 @@ class TestKeys(Keys):
 
     __test__ = False
 
-    name: Text
-    values: Annotated[dict[TagName, object], Key(min_length=1)]
-    expect: Annotated[dict[str, object], Key(min_length=1)]
+    name: Text = Key(description="what the device was doing")
+    values: Annotated[
+        dict[TagName, Annotated[object, CheckedAs(GivenKeys, (NUMBER, TEXT, BOOL))]], Key(min_length=1)
+    ] = Key(description="what the server answers for each tag: a value, or value and status code")
+    expect: Expectations
+
+
+class OpcUaProfile(ProfileFile):
+    """A profile with `protocol: opcua`."""
+
+    protocol: Literal["opcua"] = Key(description="how devices of this type are talked to")
+    namespaces: dict[Name, Text] = Key(
+        default_factory=dict,
+        description="short names of namespaces by URI; indexes change with the server and are not written",
+    )
+    limits: Annotated[object, CheckedAs(LimitKeys)] = Key(
+        None, description="what the server bears in one call"
+    )
+    defaults: Annotated[object, CheckedAs(DefaultKeys)] = Key(
+        None, description="what holds for every tag that does not say otherwise"
+    )
+    tests: list[Annotated[object, CheckedAs(TestKeys)]] = Key(
+        default_factory=list,
+        description="golden tests: what the server answers and what must come of it, with default parameters",
+    )

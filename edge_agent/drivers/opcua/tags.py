@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edge_agent.config.groups import on_change
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.syntax import Percent, hint, in_unit, quoted
 from edge_agent.config.units import unit_fault
 from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
 from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
@@ -44,7 +44,7 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
         section.error(fault, "unit")
     if len(section.document.problems) > before:
         return None
-    report, deadband = keys.report or defaults.report, keys.deadband or 0.0
+    report, deadband = keys.report or defaults.report, in_unit(keys.deadband, keys.valid)
     node = Node(
         name=draft.name,
         namespace=spot[0],
@@ -156,8 +156,11 @@ def _check_deadband(draft: Draft, type_: BuiltIn) -> None:
     if (type_ not in INTEGERS and type_ not in ("Float", "Double")) or keys.enum:
         what = "a number with texts" if keys.enum else type_
         section.error_at_key(f"a deadband is for measured numbers; this is {what}", "deadband")
-    elif keys.deadband < 0:
-        section.error("a deadband is not negative", "deadband")
+    elif isinstance(keys.deadband, Percent) and keys.valid is None:
+        message = (
+            "a deadband in percent is a share of the span of 'valid'; write valid: [low, high] beside it"
+        )
+        section.error(message, "deadband")
     if (keys.report or draft.defaults.report) == "always":
         section.error_at_key(
             "a deadband reports on change; leave out report: always, or the deadband", "deadband"

@@ -414,7 +414,7 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
         ("{node: 'i=1', enum: {a: b}}", "a: b", "'a' is not a whole number"),
         ("{node: 'i=1', enum_else: a}", "enum_else", "'enum_else' is the text for numbers that are not in 'enum'; there is none"),
         ("{node: 'i=1', deadband: -1}", "-1", "a deadband is not negative"),
-        ("{node: 'i=1', deadband: 2%}", "2%", "'2%' is not a number"),
+        ("{node: 'i=1', deadband: 2%}", "2%", "a deadband in percent is a share of the span of 'valid'; write valid: [low, high] beside it"),
         ("{node: 'i=1', type: String, deadband: 1}", "deadband", "a deadband is for measured numbers; this is String"),
         ("{node: 'i=1', enum: {1: a}, deadband: 1}", "deadband", "a deadband is for measured numbers; this is a number with texts"),
         ("{node: 'i=1', deadband: 1, report: always}", "deadband", "a deadband reports on change; leave out report: always, or the deadband"),

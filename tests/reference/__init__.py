@@ -1,0 +1,1 @@
+"""The reference pages and the schema files, made from the models: `./dev docs` writes them."""
