@@ -97,7 +97,7 @@ def _list(folder: Path) -> tuple[list[Segment], tuple[str, ...], int]:
 
 
 def _replay(segments: list[Segment]) -> tuple[LogState, Frame | None, int | None]:
-    """The state at the end of the segments, the last frame of all, and the time of the last record in ns."""
+    """The state at the end of the segments, the last frame of the last one, the last record's time in ns."""
     life = segments[-1].head.life
     start, frames = 0, []
     for at in range(len(segments) - 1, -1, -1):
@@ -111,6 +111,7 @@ def _replay(segments: list[Segment]) -> tuple[LogState, Frame | None, int | None
             frames = _frames(segments[at])
         if segments[at].head.life != state.life:
             state = replace(state, life=segments[at].head.life, previous_life=state.life, streams={})
+        last = None  # an end with a segment begun behind it was none
         for each in frames:
             state = _enter(state, each)
             last = each
