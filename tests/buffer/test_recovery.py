@@ -175,6 +175,26 @@ def test_damaged_close_begins_a_new_life(bench: Bench) -> None:
     assert log.state.previous_life is not None
 
 
+def test_segment_begun_behind_an_orderly_end_begins_a_new_life(bench: Bench) -> None:
+    filled(bench, 10)
+    log = bench.open()
+    log.ready()  # and killed before anything of it is durable
+    log.give_up()
+
+    again = bench.open()
+
+    assert again.state.life != log.state.life
+    assert numbers(everything(again)[0]) == list(range(1, 11))
+
+
+def test_start_that_began_no_segment_leaves_the_end_before_it(bench: Bench) -> None:
+    filled(bench, 10)
+    log = bench.open()
+    log.give_up()
+
+    assert bench.open().state.life == log.state.life
+
+
 def test_foreign_empty_and_misnamed_files_are_set_aside(bench: Bench) -> None:
     files = filled(bench, 10)
     (bench.folder / "holiday.seg").write_bytes(b"not ours")

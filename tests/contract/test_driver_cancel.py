@@ -5,56 +5,107 @@ import importlib
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, Tag
-from edge_agent.core.model import Scan
+from edge_agent.config.settings import (
+    Device,
+    Group,
+    Limits,
+    ModbusConnection,
+    NodeLimits,
+    OpcUaConnection,
+    Profile,
+    Tag,
+)
+from edge_agent.core.model import Scan, Value
+from edge_agent.core.nodes import Node
 from edge_agent.core.registers import Field
 from edge_agent.drivers.driver import PolledDevice, driver
 from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
+from edge_agent.sim.opcua import OpcUaPlc
 from edge_agent.sim.truth import Truth
 
 CANCELS = 300
 CLIENTS = 10
 NOW = 1_760_000_000_000_000_000
-TAGS = tuple(Tag(f"t{i}", "fast", "float32", Field(f"t{i}", "holding", 2 * i, "float32")) for i in range(80))
-EXPECTED = tuple(Truth(TAGS).expected(tag.name, NOW) for tag in TAGS)
 GROUPS: Mapping[str, Group] = {"fast": Group("fast", 1.0)}
 
 
-class ModbusStage:
-    """A simulated device of one connection, and how to make it answer, keep silent, or be unreachable."""
+def shown(tags: Sequence[Tag]) -> tuple[Value, ...]:
+    """What a simulated device says of its tags at this moment."""
+    truth = Truth(tags)
+    return tuple(truth.expected(tag.name, NOW) for tag in tags)
 
-    profile = Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, TAGS, Limits())
+
+class Stage(Protocol):
+    """A simulated device of one connection, how to make it fail, and what it says when it does not.
+
+    `opens_s` is about how long it takes until a device behind it is read for the first time.
+    """
+
+    expected: tuple[Value, ...]
+    opens_s: float
+
+    def answering(self) -> AbstractAsyncContextManager["PlayedDevice"]:
+        """A device that answers, until it is told otherwise."""
+        ...
+
+    def device(self, port: int) -> AbstractAsyncContextManager[PolledDevice]:
+        """The driver's view of a device behind a connection of its own."""
+        ...
+
+
+class ModbusStage:
+    """Registers of a PLC."""
+
+    tags = tuple(
+        Tag(f"t{i}", "fast", "float32", Field(f"t{i}", "holding", 2 * i, "float32")) for i in range(80)
+    )
+    profile = Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, tags, Limits())
+    expected = shown(tags)
+    opens_s = 0.003
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator["PlayedDevice"]:
-        async with ModbusPlc(TAGS, clock=lambda: NOW) as plc:
+        async with ModbusPlc(self.tags, clock=lambda: NOW) as plc:
             yield PlayedDevice(plc.port, plc.switch)
 
     @asynccontextmanager
-    async def unreachable(self) -> AsyncIterator["PlayedDevice"]:
-        """More connections than fit into its queue: the kernel answers no further ones."""
-        with socket.socket() as full, socket.socket() as one, socket.socket() as two:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            for each in (one, two):
-                each.setblocking(False)
-                each.connect_ex(full.getsockname())
-            yield PlayedDevice(full.getsockname()[1], _ignored)
+    async def device(self, port: int) -> AsyncIterator[PolledDevice]:
+        modbus = driver("modbus")
+        async with modbus.connect(ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)) as wire:
+            device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
+            yield modbus.device(wire, device, b"{}", lambda: NOW)
+
+
+class OpcUaStage:
+    """Variables of a PLC that is a server."""
+
+    tags = tuple(
+        Tag(f"t{i}", "fast", "Float", Node(f"t{i}", "urn:plc", f"s=GVL.t{i}", "Float")) for i in range(80)
+    )
+    profile = Profile("a/b", "1.0.0", "", "opcua", "", GROUPS, tags, NodeLimits())
+    expected = shown(tags)
+    opens_s = 0.012
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator["PlayedDevice"]:
+        async with OpcUaPlc(self.tags, clock=lambda: NOW) as plc:
+            yield PlayedDevice(plc.port, plc.switch)
 
     @asynccontextmanager
     async def device(self, port: int) -> AsyncIterator[PolledDevice]:
-        """The driver's view of a device behind a connection of its own."""
-        modbus = driver("modbus")
-        async with modbus.connect(ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)) as wire:
-            yield modbus.device(wire, Device("d", self.profile, "plc", 1, GROUPS, TAGS), b"{}", lambda: NOW)
+        opcua = driver("opcua")
+        async with opcua.connect(OpcUaConnection("plc", f"opc.tcp://127.0.0.1:{port}")) as wire:
+            device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
+            yield opcua.device(wire, device, b"{}", lambda: NOW)
 
 
 class PlayedDevice:
@@ -65,11 +116,23 @@ class PlayedDevice:
         self.switch = switch
 
 
+@asynccontextmanager
+async def unreachable() -> AsyncIterator[PlayedDevice]:
+    """More connections than fit into its queue: the kernel answers no further ones."""
+    with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for each in (one, two):
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        yield PlayedDevice(full.getsockname()[1], _ignored)
+
+
 async def _ignored(_faults: Faults) -> None:
     return
 
 
-STAGES = {"modbus": ModbusStage()}
+STAGES: Mapping[str, Stage] = {"modbus": ModbusStage(), "opcua": OpcUaStage()}
 LOOPS = ["asyncio", *(["uvloop"] if find_spec("uvloop") else [])]
 
 every_driver = pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES.keys())
@@ -82,21 +145,33 @@ def test_every_driver_is_under_this_contract() -> None:
 
 @every_loop
 @every_driver
-def test_a_cancel_while_connecting_leaves_nothing(stage: ModbusStage, loop: str) -> None:
+def test_a_cancel_while_connecting_leaves_nothing(stage: Stage, loop: str) -> None:
     async def test() -> None:
-        async with stage.unreachable() as played, nothing_left_behind():
+        async with unreachable() as played, nothing_left_behind():
             for _ in range(CANCELS):
                 async with stage.device(played.port) as device:
-                    await cancelled([poll(device)])
+                    await cancelled([poll(stage, device)])
 
     run(loop, test())
 
 
 @every_loop
 @every_driver
-def test_a_cancel_of_a_first_read_that_is_never_answered_leaves_nothing(
-    stage: ModbusStage, loop: str
-) -> None:
+def test_a_cancel_while_opening_leaves_nothing(stage: Stage, loop: str) -> None:
+    async def test() -> None:
+        async with stage.answering() as played, nothing_left_behind():
+            for _ in range(CANCELS):
+                async with stage.device(played.port) as device:
+                    await cancelled([poll(stage, device)], within_s=stage.opens_s)
+            async with stage.device(played.port) as device:
+                assert right(stage, await device.read("fast"))
+
+    run(loop, test())
+
+
+@every_loop
+@every_driver
+def test_a_cancel_of_a_first_read_that_is_never_answered_leaves_nothing(stage: Stage, loop: str) -> None:
     async def test() -> None:
         async with stage.answering() as played:
             await played.switch(Faults(silence=True))
@@ -106,14 +181,14 @@ def test_a_cancel_of_a_first_read_that_is_never_answered_leaves_nothing(
                         await cancelled([device.read("fast")])
                 await played.switch(Faults())
                 async with stage.device(played.port) as device:
-                    assert right(await device.read("fast"))
+                    assert right(stage, await device.read("fast"))
 
     run(loop, test())
 
 
 @every_loop
 @every_driver
-def test_a_cancel_of_clients_that_read_without_pause_leaves_nothing(stage: ModbusStage, loop: str) -> None:
+def test_a_cancel_of_clients_that_read_without_pause_leaves_nothing(stage: Stage, loop: str) -> None:
     async def test() -> None:
         async with (
             stage.answering() as played,
@@ -122,43 +197,43 @@ def test_a_cancel_of_clients_that_read_without_pause_leaves_nothing(stage: Modbu
             stage.device(played.port) as two,
         ):
             for _ in range(CANCELS // CLIENTS):
-                await cancelled([poll(device) for device in (one, two) for _ in range(CLIENTS // 2)])
+                await cancelled([poll(stage, device) for device in (one, two) for _ in range(CLIENTS // 2)])
 
                 # The very connections that were interrupted go on, with the right values.
-                assert right(await one.read("fast"))
-                assert right(await two.read("fast"))
+                assert right(stage, await one.read("fast"))
+                assert right(stage, await two.read("fast"))
 
     run(loop, test())
 
 
 @every_loop
 @every_driver
-def test_a_cancel_of_some_clients_does_not_disturb_the_others(stage: ModbusStage, loop: str) -> None:
+def test_a_cancel_of_some_clients_does_not_disturb_the_others(stage: Stage, loop: str) -> None:
     async def test() -> None:
         async with (
             stage.answering() as played,
             nothing_left_behind(),
             stage.device(played.port) as device,
         ):
-            staying = asyncio.create_task(poll(device))
+            staying = asyncio.create_task(poll(stage, device))
             for _ in range(CANCELS // CLIENTS):
-                await cancelled([poll(device) for _ in range(CLIENTS)])
+                await cancelled([poll(stage, device) for _ in range(CLIENTS)])
             assert not staying.done()
             await cancelled([staying])
 
     run(loop, test())
 
 
-async def poll(device: PolledDevice) -> None:
+async def poll(stage: Stage, device: PolledDevice) -> None:
     """Read for ever; fails at the first value that is not right."""
     while True:
-        assert right(await device.read("fast"))
+        assert right(stage, await device.read("fast"))
 
 
-async def cancelled(clients: Sequence[Awaitable[Scan | None]]) -> None:
-    """Cancel all of them at some moment within 3 ms; each has to end by it, and soon."""
+async def cancelled(clients: Sequence[Awaitable[Scan | None]], within_s: float = 0.003) -> None:
+    """Cancel all of them at some moment within a time; each has to end by it, and soon."""
     tasks = [asyncio.ensure_future(client) for client in clients]
-    await asyncio.sleep(random.random() * 0.003)  # the moment of the cancel, not a wait
+    await asyncio.sleep(random.random() * within_s)  # the moment of the cancel, not a wait
     for task in tasks:
         task.cancel()
     _, alive = await asyncio.wait(tasks, timeout=2)
@@ -169,9 +244,9 @@ async def cancelled(clients: Sequence[Awaitable[Scan | None]]) -> None:
             raise AssertionError("the cancel was lost")
 
 
-def right(scan: Scan) -> bool:
+def right(stage: Stage, scan: Scan) -> bool:
     """The scan has all values of this moment, and all are good."""
-    return scan.quality is None and scan.values == EXPECTED
+    return scan.quality is None and scan.values == stage.expected
 
 
 @asynccontextmanager
