@@ -185,7 +185,8 @@ class Link(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due += subscription.interval_s
+            # What is late is not made up for: as a PLC has it, values that nobody fetched are gone.
+            due = max(due + subscription.interval_s, loop.time())
             await asyncio.sleep(due - loop.time())
             while not self._waiting:
                 self._room.clear()

@@ -1,21 +1,16 @@
 """Answers of a server -> scans: which sample goes to which scan, and what time each of them has."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
 
 from asyncua import ua
 
 from edge_agent.config.settings import Group, Tag
 from edge_agent.core.model import Column, Scan, Schema, Value
 from edge_agent.core.nodes import STORES, Node
-from edge_agent.drivers.opcua.values import OVERFLOW, reader
+from edge_agent.drivers.opcua.answer import Answer
+from edge_agent.drivers.opcua.notification import Item
+from edge_agent.drivers.opcua.values import reader
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-BEYOND = datetime(2262, 1, 1, tzinfo=UTC)
-"""Times outside of these are none: OPC UA says so as 1601 or 9999 (Part 6, 5.2.2.5). A record counts ns in
-64 bit.
-"""
 Sample = tuple[Value, str, int]
 """Value, quality, time in ns UTC."""
 
@@ -31,13 +26,10 @@ class Columns:
     def __init__(self, schema: Schema, tags: Sequence[Tag], group: Group) -> None:
         self._schema = schema
         self._readers = [reader(tag.opcua) for tag in tags]
-        self._time = _time_of(group.timestamp)
-        self._is_agent = group.timestamp == "agent"
+        self._timestamp = group.timestamp
         self._resolution_ns = round(group.time_resolution_s * 1e9)
-        self._stamp = EPOCH
-        self._stamp_ns: int | None = 0
 
-    def whole(self, answers: Sequence[ua.DataValue | str], now_ns: int) -> Scan:
+    def whole(self, answers: Sequence[Answer | str], now_ns: int) -> Scan:
         """One scan of all columns, read at `now_ns`. A text instead of an answer is the quality of none."""
         return self._scan(
             {
@@ -51,29 +43,27 @@ class Columns:
         """A scan of columns that have no value, with the quality of each."""
         return self._scan({i: (None, quality, now_ns) for i, quality in qualities}, now_ns)
 
-    def news(self, items: Iterable[ua.MonitoredItemNotification], now_ns: int) -> list[Scan]:
+    def news(self, items: Iterable[Item], now_ns: int) -> list[Scan]:
         """Samples of one notification by handle: the j-th of each column goes to the j-th scan."""
         rows: list[dict[int, Sample]] = [{}]
         first, count = rows[0], len(self._readers)
-        for item in items:
-            i = item.ClientHandle
+        for i, answer in items:
             if i not in first:
                 if 0 <= i < count:  # else a handle that was never given out
-                    first[i] = self._sample(i, item.Value, now_ns)
+                    first[i] = self._sample(i, answer, now_ns)
                 continue
             row = next((row for row in rows if i not in row), None)
             if row is None:
                 rows.append(row := {})
-            row[i] = self._sample(i, item.Value, now_ns)
+            row[i] = self._sample(i, answer, now_ns)
         return [self._scan(row, now_ns) for row in rows if row]
 
-    def _sample(self, i: int, answer: ua.DataValue, now_ns: int) -> Sample:
-        stamp = self._time(answer)
-        if stamp is None:
-            return *self._readers[i](answer), now_ns
-        if stamp != self._stamp:  # samples of one notification mostly share their time
-            self._stamp, self._stamp_ns = stamp, _ns(stamp)
-        return *self._readers[i](answer), now_ns if self._stamp_ns is None else self._stamp_ns
+    def _sample(self, i: int, answer: Answer, now_ns: int) -> Sample:
+        value, quality = self._readers[i](answer)
+        if self._timestamp == "agent":
+            return value, quality, now_ns
+        time_ns = answer[3] if self._timestamp == "source" else answer[4]
+        return value, quality, now_ns if time_ns is None else time_ns
 
     def _scan(self, samples: Mapping[int, Sample], now_ns: int) -> Scan:
         columns = sorted(samples)
@@ -87,14 +77,8 @@ class Columns:
             quality if any(quality) else None,
             None if len(columns) == len(self._readers) else tuple(columns),
             tuple((time - newest) / 1e6 for time in times) if wide else None,
-            lag_ns=0 if self._is_agent else now_ns - newest,
+            lag_ns=0 if self._timestamp == "agent" else now_ns - newest,
         )
-
-
-def overflowed(answer: ua.DataValue) -> bool:
-    """Whether the server dropped samples of this item before this one."""
-    status = answer.StatusCode
-    return status is not None and status.value & OVERFLOW == OVERFLOW
 
 
 def timestamps(group: Group) -> ua.TimestampsToReturn:
@@ -104,19 +88,3 @@ def timestamps(group: Group) -> ua.TimestampsToReturn:
         "server": ua.TimestampsToReturn.Server,
         "agent": ua.TimestampsToReturn.Neither,
     }[group.timestamp]
-
-
-def _time_of(which: Literal["source", "server", "agent"]) -> Callable[[ua.DataValue], datetime | None]:
-    if which == "source":
-        return lambda answer: answer.SourceTimestamp
-    if which == "server":
-        return lambda answer: answer.ServerTimestamp
-    return lambda _: None
-
-
-def _ns(time: datetime) -> int | None:
-    """UTC in ns, to the microsecond as the library has it; None for what is no time."""
-    if not EPOCH <= time < BEYOND:
-        return None
-    past = time - EPOCH
-    return ((past.days * 86400 + past.seconds) * 1_000_000 + past.microseconds) * 1000

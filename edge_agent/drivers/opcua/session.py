@@ -18,11 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from asyncua import Client, ua
+from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import BadNoSubscription, BadTooManyPublishRequests
 
 from edge_agent.config.settings import Login, OpcUaConnection
 from edge_agent.drivers.opcua.failure import ENDING, translated
+from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
 from edge_agent.errors import DeviceError
 
@@ -45,8 +47,8 @@ log = structlog.get_logger("opcua")
 class Listener(Protocol):
     """What takes the notifications of one subscription."""
 
-    def take(self, message: ua.NotificationMessage) -> None:
-        """A notification, or a keep-alive, which has no data."""
+    def take(self, told: Notification) -> None:
+        """A notification, or a sign of life."""
         ...
 
     def end(self) -> None:
@@ -197,7 +199,7 @@ class Session:
             raise
         return sorted(result.AvailableSequenceNumbers) if result.StatusCode.is_good() else None
 
-    async def republish(self, subscription: int, sequence: int) -> ua.NotificationMessage | None:
+    async def republish(self, subscription: int, sequence: int) -> Notification | None:
         """A notification once more; None when the server has not kept it. Raises DeviceError."""
         try:
             message = await self.ask(self._client.uaclient.session.republish(subscription, sequence))
@@ -206,7 +208,7 @@ class Session:
                 return None
             raise
         # Some servers answer with an empty notification for one that they do not have.
-        return message if message.SequenceNumber == sequence else None
+        return of_message(subscription, message) if message.SequenceNumber == sequence else None
 
     async def delete(self, subscription: int) -> None:
         """Let a subscription go. Raises DeviceError."""
@@ -265,8 +267,7 @@ class Session:
                 acknowledgements, self._acknowledgements = self._acknowledgements, []
                 try:
                     with translated():
-                        response = await self._client.uaclient.publish(acknowledgements)
-                        response.ResponseHeader.ServiceResult.check()
+                        told = notification(await self._published(acknowledgements))
                 except DeviceError as error:
                     if error.reason == BadTooManyPublishRequests.__name__:
                         self._most_publishers = max(1, self._publishers - 1)
@@ -275,14 +276,18 @@ class Session:
                     if error.reason == BadNoSubscription.__name__:
                         return
                     raise
-                self._take(response.Parameters)
+                listener = self._listeners.get(told.subscription)
+                if listener is not None:  # else of a subscription just forgotten
+                    listener.take(told)
         finally:
             self._publishers -= 1
 
-    def _take(self, result: ua.PublishResult) -> None:
-        listener = self._listeners.get(result.SubscriptionId)
-        if listener is not None:  # else of a subscription just forgotten
-            listener.take(result.NotificationMessage)
+    async def _published(self, acknowledgements: list[ua.SubscriptionAcknowledgement]) -> bytes:
+        """The PublishResponse to a request, which the server keeps until there is something to say."""
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements = acknowledgements
+        body = await self._protocol.send_request(request, timeout=0)
+        return body.copy().read(len(body))
 
     async def renew(self) -> None:
         """Renew the secure channel for as long as the session lasts."""
@@ -291,16 +296,21 @@ class Session:
             await self.ask(self._client.open_secure_channel(renew=True))
             self._client.uaclient.revolve_security_token()
 
+    @property
+    def _protocol(self) -> UASocketProtocol:
+        """What sends requests and hands us the bytes of their answers."""
+        protocol = self._client.uaclient.protocol
+        if protocol is None:
+            raise ConnectionError("no connection")
+        return protocol
+
     async def _create_subscription(
         self, parameters: ua.CreateSubscriptionParameters
     ) -> ua.CreateSubscriptionResult:
         # Not by the library's own method, which begins to publish by itself.
         request = ua.CreateSubscriptionRequest()
         request.Parameters = parameters
-        protocol = self._client.uaclient.protocol
-        if protocol is None:
-            raise ConnectionError("no connection")
-        data = await protocol.send_request(request)
+        data = await self._protocol.send_request(request)
         response = struct_from_binary(ua.CreateSubscriptionResponse, data)
         response.ResponseHeader.ServiceResult.check()
         result: ua.CreateSubscriptionResult = response.Parameters

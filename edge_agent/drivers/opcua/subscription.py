@@ -18,7 +18,9 @@ from typing_extensions import override
 from edge_agent.config.settings import Device, Group, NodeLimits, Tag
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, bad
-from edge_agent.drivers.opcua.columns import Columns, overflowed, timestamps
+from edge_agent.drivers.opcua.answer import Answer, answer_of
+from edge_agent.drivers.opcua.columns import Columns, timestamps
+from edge_agent.drivers.opcua.notification import Notification
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Listener, Session, reading
 from edge_agent.drivers.opcua.values import name
@@ -48,26 +50,26 @@ class Inbox(Listener):
     """Notifications of one subscription as they come, to be taken out in order."""
 
     def __init__(self) -> None:
-        self._messages: dict[int, ua.NotificationMessage] = {}
+        self._messages: dict[int, Notification] = {}
         self._event = asyncio.Event()
         self._announced = 0
         self.heard_at = asyncio.get_running_loop().time()
         self.alive = False
 
     @override
-    def take(self, message: ua.NotificationMessage) -> None:
+    def take(self, told: Notification) -> None:
         self.alive, self.heard_at = True, asyncio.get_running_loop().time()
-        if message.NotificationData:
-            self._messages[message.SequenceNumber] = message
+        if told.has_news:
+            self._messages[told.sequence] = told
         else:
-            self._announced = message.SequenceNumber - 1
+            self._announced = told.sequence - 1
         self._event.set()
 
     @override
     def end(self) -> None:
         self._event.set()
 
-    def pop(self, sequence: int) -> ua.NotificationMessage | None:
+    def pop(self, sequence: int) -> Notification | None:
         """The notification of this number; what was before it has been had."""
         message = self._messages.pop(sequence, None)
         if message is not None:
@@ -277,24 +279,19 @@ class GroupSubscription:
         other = [at for at in (going.late_at, going.retry_at if going.absent else None) if at is not None]
         await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in other)])))
 
-    def _news(self, going: _Going, message: ua.NotificationMessage | None, loss: str = "") -> News:
-        if message is None:
+    def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
+        if told is None:
             return News(loss=loss)
         now_ns = self._clock()
-        scans: list[Scan] = []
-        for data in message.NotificationData:
-            if isinstance(data, ua.DataChangeNotification):
-                if any(overflowed(item.Value) for item in data.MonitoredItems):
-                    loss = loss or OVERFLOWED
-                scans += self._columns.news(data.MonitoredItems, now_ns)
-            elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
-                why = DeviceError(name(data.Status.value), "the server ended the subscription")
-                going.session.fail(why)
+        if any(answer.overflowed for _, answer in told.items):
+            loss = loss or OVERFLOWED
+        scans = self._columns.news(told.items, now_ns)
+        if told.ended:
+            going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
         going.session.held()
-        absent = ",".join(map(str, sorted(going.absent)))
-        about = f"{self._items}:{absent}"
+        about = f"{self._items}:{','.join(map(str, sorted(going.absent)))}"
         known_ns = max((scan.time_ns for scan in scans), default=now_ns)
-        mark = Mark(going.session.server, going.subscription, message.SequenceNumber, about, known_ns)
+        mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss)
 
 
@@ -321,11 +318,12 @@ async def read(
     loop = asyncio.get_running_loop()
     most = min(session.nodes_per_read or limits.nodes_per_read, limits.nodes_per_read)
     asked = [node for node in nodes if node is not None]
-    answers: list[ua.DataValue] = []
+    answers: list[Answer] = []
     middle = loop.time()
     for at in range(0, len(asked), most):
         sent = loop.time()
-        answers += await session.read(reading(asked[at : at + most], timestamps(group)))
+        read_now = await session.read(reading(asked[at : at + most], timestamps(group)))
+        answers += map(answer_of, read_now)
         if at == 0:
             middle = (sent + loop.time()) / 2
     rest = iter(answers)

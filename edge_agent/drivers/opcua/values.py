@@ -19,11 +19,10 @@ from edge_agent.core.floats import within
 from edge_agent.core.model import GOOD, Value, bad, uncertain
 from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node
 from edge_agent.core.record import LONGEST_TEXT
+from edge_agent.drivers.opcua.answer import ARRAY, Answer
 
 UNCERTAIN, BAD = 1, 2
 """Severities: the two highest bits of a status code (OPC UA Part 4, 7.39.1)."""
-OVERFLOW = 0x480
-"""Bits of a status code: the queue of this item overflowed in the server (OPC UA Part 4, 7.39.1)."""
 
 BAD_NAN = bad("nan")
 OUT_OF_RANGE = uncertain("out_of_range")
@@ -41,6 +40,7 @@ _WHOLE = frozenset(
         VariantType.UInt64,
     }
 )
+_KNOWN = frozenset(each.value for each in VariantType)
 _TYPES: Mapping[BuiltIn, frozenset[VariantType]] = {
     **dict.fromkeys(INTEGERS, _WHOLE),
     "Boolean": frozenset({VariantType.Boolean}),
@@ -54,21 +54,20 @@ _TYPES: Mapping[BuiltIn, frozenset[VariantType]] = {
 }
 
 
-def reader(node: Node) -> Callable[[ua.DataValue], tuple[Value, str]]:
+def reader(node: Node) -> Callable[[Answer], tuple[Value, str]]:
     """The function that makes value and quality of an answer for a tag."""
-    types, shown = _TYPES[node.type], _SHOWN.get(node.type)
+    kinds, shown = frozenset(each.value for each in _TYPES[node.type]), _SHOWN.get(node.type)
     plain = node.valid is None and node.enum is None and node.type not in ("Float", "Double")
     unfit = _unfit(node.type)
 
-    def read(answer: ua.DataValue) -> tuple[Value, str]:
-        status = answer.StatusCode
-        code = 0 if status is None else status.value
-        variant = answer.Value
+    def read(answer: Answer) -> tuple[Value, str]:
+        kind, value, code, _, _ = answer
         if code >> 30 >= BAD:
             return None, bad(name(code))
-        if variant is None or variant.VariantType not in types or variant.is_array:
-            return None, bad(f"wrong_answer:{_kind(variant)}")
-        value: Any = variant.Value if shown is None else shown(variant.Value)
+        if kind not in kinds:
+            return None, bad(f"wrong_answer:{_kind(kind)}")
+        if shown is not None:
+            value = shown(value)
         if why := unfit(value):
             return None, bad(why)
         if code == 0 and plain:
@@ -128,10 +127,13 @@ def name(code: int) -> str:
     return known[0] if known else f"0x{code & 0xFFFF0000:08X}"
 
 
-def _kind(variant: ua.Variant | None) -> str:
-    if variant is None or variant.VariantType in (None, VariantType.Null):
+def _kind(kind: int) -> str:
+    """The name of a kind of value, with brackets for an array."""
+    if not kind:
         return "Null"
-    return f"{variant.VariantType.name}{'[]' if variant.is_array else ''}"
+    number = kind & ~ARRAY
+    known = VariantType(number).name if number in _KNOWN else str(number)
+    return f"{known}{'[]' if kind & ARRAY else ''}"
 
 
 def _time(value: datetime | None) -> str | None:

@@ -12,6 +12,7 @@ from edge_agent.config.settings import Group, Tag
 from edge_agent.core import record
 from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.core.nodes import BuiltIn, Node
+from edge_agent.drivers.opcua.answer import Answer, answer_of
 from edge_agent.drivers.opcua.columns import Columns, column, timestamps
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -226,19 +227,18 @@ def columns(group: Group = GROUP) -> Columns:
     return Columns(SCHEMA, TAGS, group)
 
 
-def news(told: Sequence[tuple[int, ua.DataValue]], group: Group = GROUP) -> list[Scan]:
+def news(told: Sequence[tuple[int, Answer]], group: Group = GROUP) -> list[Scan]:
     """The scans of one notification: samples by handle."""
-    items = [ua.MonitoredItemNotification(ua.IntegerId(i), sample) for i, sample in told]
-    return columns(group).news(items, NOW_NS)
+    return columns(group).news(told, NOW_NS)
 
 
-def answer(value: int, ms: float = 0, *, status: int = 0) -> ua.DataValue:
+def answer(value: int, ms: float = 0, *, status: int = 0) -> Answer:
     """A sample of that many milliseconds after the start."""
     return sampled(value, START + timedelta(milliseconds=ms), status=status)
 
 
-def sampled(value: int, source: Any, server: Any = None, *, status: int = 0) -> ua.DataValue:
+def sampled(value: int, source: Any, server: Any = None, *, status: int = 0) -> Answer:
     """A sample with these times; the library has a type of its own for them."""
     made = ua.DataValue(ua.Variant(value, VariantType.Int32), ua.StatusCode(ua.UInt32(status)))
     made.SourceTimestamp, made.ServerTimestamp = source, server
-    return made
+    return answer_of(made)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from edge_agent.core import record
 from edge_agent.core.model import Scan, Schema, Value
 from edge_agent.core.nodes import BuiltIn, Node
-from edge_agent.drivers.opcua.columns import column, overflowed
+from edge_agent.drivers.opcua.answer import answer_of
+from edge_agent.drivers.opcua.columns import column
 from edge_agent.drivers.opcua.resolve import node_id
 from edge_agent.drivers.opcua.values import judged, name, reader
 
@@ -91,7 +92,7 @@ def test_an_answer_without_a_value_is_no_value() -> None:
     answer = ua.DataValue()
     object.__setattr__(answer, "Value", None)  # as the library makes it of an answer that has none
 
-    assert reader(Node("t", "", "i=1", "Int16"))(answer) == (None, "bad:wrong_answer:Null")
+    assert reader(Node("t", "", "i=1", "Int16"))(answer_of(answer)) == (None, "bad:wrong_answer:Null")
 
 
 def test_a_float_becomes_a_double_without_a_change() -> None:
@@ -147,8 +148,8 @@ def test_a_text_that_a_record_would_cut_is_no_value() -> None:
 def test_a_number_that_is_not_in_the_enum_is_uncertain() -> None:
     node = Node("t", "", "i=1", "Int16", enum=frozenset({0, 1}))
 
-    assert reader(node)(answered(ua.Variant(1, VariantType.Int16))) == (1, "")
-    assert reader(node)(answered(ua.Variant(2, VariantType.Int16))) == (2, "uncertain:not_in_enum")
+    assert reader(node)(answer_of(answered(ua.Variant(1, VariantType.Int16)))) == (1, "")
+    assert reader(node)(answer_of(answered(ua.Variant(2, VariantType.Int16)))) == (2, "uncertain:not_in_enum")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_number_that_is_not_in_the_enum_is_uncertain() -> None:
 def test_a_value_beyond_its_bounds_is_uncertain(sent: float, quality: str) -> None:
     node = Node("t", "", "i=1", "Double", valid=(0.0, 100.0))
 
-    assert reader(node)(answered(ua.Variant(sent, VariantType.Double))) == (sent, quality)
+    assert reader(node)(answer_of(answered(ua.Variant(sent, VariantType.Double)))) == (sent, quality)
 
 
 def test_a_float_at_its_decimal_bound_is_within() -> None:
@@ -177,7 +178,7 @@ def test_a_float_at_its_decimal_bound_is_within() -> None:
 
 def read_valid(type_: BuiltIn, sent: float) -> tuple[Value, str]:
     node = Node("t", "", "i=1", type_, valid=(0.0, 0.1))
-    return reader(node)(answered(ua.Variant(sent, VariantType[type_])))
+    return reader(node)(answer_of(answered(ua.Variant(sent, VariantType[type_]))))
 
 
 # --- status codes -------------------------------------------------------------------------
@@ -211,8 +212,8 @@ def test_a_status_code_becomes_quality(code: int, expected: tuple[Value, str]) -
 def test_an_answer_without_a_status_is_good() -> None:
     answer = ua.DataValue(ua.Variant(7, VariantType.Int16), None)
 
-    assert reader(Node("t", "", "i=1", "Int16"))(answer) == (7, "")
-    assert not overflowed(answer)
+    assert reader(Node("t", "", "i=1", "Int16"))(answer_of(answer)) == (7, "")
+    assert not answer_of(answer).overflowed
 
 
 def test_a_bad_status_says_more_than_the_value() -> None:
@@ -230,7 +231,10 @@ def test_what_is_no_number_stays_bad_with_an_uncertain_status() -> None:
 def test_an_uncertain_status_says_more_than_bounds_and_enum() -> None:
     node = Node("t", "", "i=1", "Int16", valid=(0, 1), enum=frozenset({0}))
 
-    assert reader(node)(answered(ua.Variant(9, VariantType.Int16), 0x40000000)) == (9, "uncertain:Uncertain")
+    assert reader(node)(answer_of(answered(ua.Variant(9, VariantType.Int16), 0x40000000))) == (
+        9,
+        "uncertain:Uncertain",
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +242,7 @@ def test_an_uncertain_status_says_more_than_bounds_and_enum() -> None:
     [(0, False), (0x480, True), (0x400, False), (0x80, False), (0x408F0480, True), (0x80000480, True)],
 )
 def test_the_overflow_bit_counts_with_its_type_of_information(code: int, *, expected: bool) -> None:
-    assert overflowed(ua.DataValue(ua.Variant(), ua.StatusCode(ua.UInt32(code)))) is expected
+    assert answer_of(ua.DataValue(ua.Variant(), ua.StatusCode(ua.UInt32(code)))).overflowed is expected
 
 
 def test_a_code_is_named_without_its_information_bits() -> None:
@@ -352,7 +356,7 @@ def test_a_value_that_is_shown_is_exactly_the_one_that_was_sent_and_of_the_decla
 ) -> None:
     node, answer = told
 
-    value, quality = reader(node)(answer)
+    value, quality = reader(node)(answer_of(answer))
 
     assert answer.Value is not None
     assert answer.StatusCode is not None
@@ -396,7 +400,7 @@ def answered(variant: ua.Variant, code: int = 0) -> ua.DataValue:
 
 
 def read(type_: BuiltIn, variant: ua.Variant, code: int = 0) -> tuple[Value, str]:
-    return reader(Node("t", "", "i=1", type_))(answered(variant, code))
+    return reader(Node("t", "", "i=1", type_))(answer_of(answered(variant, code)))
 
 
 def single(value: float) -> float:
