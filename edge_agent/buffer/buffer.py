@@ -69,7 +69,8 @@ class Buffer:
         self._gaps: list[Gap] = []
         self._acks: dict[str, tuple[Cursor, list[int]]] = {}
         self._group: asyncio.Future[None] = self._loop.create_future()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due_at = 0.0
         self._flushing: asyncio.Task[None] | None = None
         self._cursors_at = self._loop.time()
         self._retry_at = 0.0
@@ -211,10 +212,11 @@ class Buffer:
     def _schedule(self, delay_s: float) -> None:
         when = self._loop.time() + delay_s
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._due_at <= when:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._due)
+        # The handle is not asked when it is due: that of uvloop does not know it where there is no delay.
+        self._timer, self._due_at = self._loop.call_at(when, self._due), when
 
     def _due(self) -> None:
         self._timer = None

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -465,3 +467,20 @@ async def test_owner_is_the_process_that_has_it_open_and_looking_disturbs_nobody
     assert (never, during, owner(tmp_path)) == (None, str(os.getpid()), None)
     async with opened(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("loop", ["asyncio", *(["uvloop"] if find_spec("uvloop") else [])])
+def test_more_than_a_group_holds_is_taken_on_every_loop(tmp_path: Path, loop: str) -> None:
+    text = Schema("press", "fast", (Column("note", "s"),), b"{}", "44136fa3")
+
+    async def fill() -> None:
+        settings = BufferSettings(tmp_path, max_bytes=8 << 20, segment_bytes=1 << 20, commit_bytes=1000)
+        async with Buffer.open(
+            settings, ("cloud",), machine="m1", new_life=lambda: secrets.token_hex(8), clock=lambda: S
+        ) as buffer:
+            # The second one finds a commit that is due at once.
+            await asyncio.gather(*[buffer.append(Scan(text, n * S, ("x" * 2000,))) for n in range(1, 4)])
+            assert numbers(await everything(buffer)) == [1, 2, 3]
+
+    with asyncio.Runner(loop_factory=import_module(loop).new_event_loop) as runner:
+        runner.run(fill())
