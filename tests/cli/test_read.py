@@ -11,6 +11,7 @@ from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
+from tests.brokers import Mosquitto
 from tests.cli.gateway import Terminal, add_device, config
 from tests.e2e.disk import durable
 from tests.e2e.plant import plant, tags
@@ -110,9 +111,9 @@ async def test_silent_device_is_unreachable_also_as_json(tmp_path: Path, termina
 
 
 async def test_running_agent_reads_over_its_own_connection_and_stores_nothing_of_it(
-    tmp_path: Path, terminal: Terminal
+    tmp_path: Path, terminal: Terminal, mosquitto: Mosquitto
 ) -> None:
-    async with plant(tmp_path, free_port()) as site:
+    async with plant(tmp_path, mosquitto.port) as site:
         site.agent.start()
         await site.agent.tells("device answers")
         path = str(tmp_path / "agent.yaml")
@@ -133,8 +134,10 @@ async def test_running_agent_reads_over_its_own_connection_and_stores_nothing_of
     assert 2 * sum(stored.values()) < read
 
 
-async def test_running_agent_says_what_it_does_not_know(tmp_path: Path, terminal: Terminal) -> None:
-    async with plant(tmp_path, free_port()) as site:
+async def test_running_agent_says_what_it_does_not_know(
+    tmp_path: Path, terminal: Terminal, mosquitto: Mosquitto
+) -> None:
+    async with plant(tmp_path, mosquitto.port) as site:
         site.agent.start()
         await site.agent.tells("device answers")
         add_device(tmp_path / "agent.yaml", "new", "meter")
@@ -145,8 +148,10 @@ async def test_running_agent_says_what_it_does_not_know(tmp_path: Path, terminal
     assert "the running agent has no device 'new'; was it configured later?" in terminal.err
 
 
-async def test_running_agent_reads_for_one_at_a_time_and_says_what_it_cannot_take(tmp_path: Path) -> None:
-    async with plant(tmp_path, free_port()) as site:
+async def test_running_agent_reads_for_one_at_a_time_and_says_what_it_cannot_take(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    async with plant(tmp_path, mosquitto.port) as site:
         site.agent.start()
         await site.agent.tells("device answers")
         await site.plcs["meter"].switch(Faults(silence=True))

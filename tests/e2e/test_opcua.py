@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.signals import TICK_NS
 from tests.brokers import Mosquitto, Receiver
@@ -145,6 +147,7 @@ async def test_silent_server_is_noticed_and_its_samples_are_had_when_it_speaks_a
     assert missing_ticks(books, "force", "temperature") == {}
 
 
+@pytest.mark.slow  # an item that the server refuses is tried again after 10 s
 async def test_node_that_is_not_there_is_bad_and_the_others_flow_and_it_comes_back(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
