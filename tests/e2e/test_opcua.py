@@ -127,6 +127,7 @@ async def test_server_that_was_started_again_is_subscribed_to_anew_and_the_loss_
     assert [tick for tick in missing_ticks(books, "force").get("force", []) if not within(tick, named)] == []
 
 
+@pytest.mark.slow  # a silence is noticed after some seconds
 async def test_silent_server_is_noticed_and_its_samples_are_had_when_it_speaks_again(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
