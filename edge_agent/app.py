@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -332,6 +333,8 @@ class App:
             read = await reading.read(
                 device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
             )
+            if request.get("identity") is True and read.failure is None:
+                read = replace(read, identity=await self._pollers[name].identity())
         except KeyError as error:
             raise EdgeAgentError(f"the running agent has no tag {error} in {name}") from error
         finally:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from edge_agent.buffer.buffer import owner
@@ -51,11 +51,13 @@ def _refuse_beside(gateway: Gateway, unheard: control.NoAgent) -> None:
         raise EdgeAgentError(msg)
 
 
-def by_agent(gateway: Gateway, device: Device, names: Collection[str]) -> Reading:
+def by_agent(
+    gateway: Gateway, device: Device, names: Collection[str] = (), *, identity: bool = False
+) -> Reading:
     """The reading of the running agent. Raises EdgeAgentError when it gives none."""
     path = control.socket_path(gateway.buffer.path.parent)
-    answer = control.ask(path, "read", within_s=reading.WITHIN_S, device=device.name, tags=list(names))
-    return Reading.of(answer)
+    asked = {"device": device.name, "tags": list(names), "identity": identity}
+    return Reading.of(control.ask(path, "read", within_s=reading.WITHIN_S, **asked))
 
 
 def quietly(asked: Coroutine[None, None, T]) -> T:
@@ -85,10 +87,13 @@ class OwnConnection:
         """Connect. Raises DeviceError."""
         await self.driver.reach(self.wire)
 
-    async def read(self, device: Device, names: Collection[str] = ()) -> Reading:
-        """Read a device that is behind it."""
+    async def read(self, device: Device, names: Collection[str] = (), *, identity: bool = False) -> Reading:
+        """Read a device that is behind it, and on request what it says it is."""
         poller = self.driver.device(self.wire, device, b"{}", time.time_ns)
-        return await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
+        read = await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
+        if identity and read.failure is None:
+            return replace(read, identity=await poller.identity())
+        return read
 
 
 @asynccontextmanager

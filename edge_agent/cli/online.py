@@ -67,6 +67,8 @@ def lines(all_seen: Sequence[Seen]) -> Iterator[str]:
     for each in all_seen:
         connected = "" if each.connect_ms is None else f", connected in {each.connect_ms:g} ms"
         yield f"{each.verdict:<4}  {each.device:<{width}}  {each.words}{connected}"
+        if each.reading is not None and each.reading.identity:
+            yield f"      says it is {each.reading.identity}"
         if each.reading is not None:
             yield from (f"      {line}" for line in _groups(each.reading))
 
@@ -105,14 +107,14 @@ async def _directly(gateway: Gateway, devices: Sequence[Device], found: dict[str
             return
         connect_ms = round((time.perf_counter() - began) * 1000, 1)
         for device in devices:
-            read = await connection.read(device)
+            read = await connection.read(device, identity=True)
             found[device.name] = _judged(gateway, device, read, connect_ms)
 
 
 async def _by_agent(gateway: Gateway, devices: Sequence[Device], found: dict[str, Seen]) -> None:
     for device in devices:
         try:
-            read = await asyncio.to_thread(asking.by_agent, gateway, device, ())
+            read = await asyncio.to_thread(asking.by_agent, gateway, device, identity=True)
         except EdgeAgentError as error:
             found[device.name] = Seen(device.name, "FAIL", str(error))
         else:

@@ -24,6 +24,10 @@ class PolledDevice(Poller, Protocol):
         """The schema of each group's scans."""
         ...
 
+    async def identity(self) -> str:
+        """What it says it is: maker, product, version; empty when it does not say, or does not answer."""
+        ...
+
 
 @runtime_checkable
 class FollowedDevice(PolledDevice, Protocol):

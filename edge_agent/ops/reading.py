@@ -48,12 +48,16 @@ class GroupRead:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a device said. `config` names the configuration by which it was read."""
+    """What a device said. `config` names the configuration by which it was read.
+
+    `identity` is what it says it is, empty when it does not say; None when nobody asked.
+    """
 
     device: str
     config: str
     groups: tuple[GroupRead, ...]
     rows: tuple[Row, ...]
+    identity: str | None = None
 
     @property
     def failure(self) -> GroupRead | None:
@@ -78,6 +82,7 @@ class Reading:
             document["config"],
             tuple(GroupRead(**each) for each in document["groups"]),
             tuple(Row(**each) for each in document["rows"]),
+            document.get("identity"),
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.registers import BIT_TABLES, Field, Table
+from edge_agent.sim import IDENTITY
 from edge_agent.sim.encode import encode, place
 from edge_agent.sim.signals import Source, sources
 
@@ -17,6 +18,8 @@ ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
 NO_SUCH_UNIT = 11  # "gateway target device failed to respond"
+
+IDENTIFY = bytes((43, 14, 1, 0))  # all basic objects (6.21)
 
 BEYOND = 15  # addresses behind the last tag that answer too, as they do in most devices
 
@@ -85,6 +88,9 @@ class Image:
 def answer(request: bytes, contents: Contents) -> bytes:
     """The response PDU to a request PDU of at least one byte; an exception is a response too."""
     function = request[0]
+    if request == IDENTIFY:
+        said = b"".join(bytes((at, len(word))) + word.encode() for at, word in enumerate(IDENTITY))
+        return IDENTIFY[:3] + bytes((1, 0, 0, len(IDENTITY))) + said
     table = FUNCTIONS.get(function)
     if table is None:
         return refusal(function, ILLEGAL_FUNCTION)

@@ -15,6 +15,7 @@ from asyncua import Server, ua
 
 from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
+from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, made, standard
 from edge_agent.sim.relay import Relay
@@ -170,6 +171,7 @@ class OpcUaPlc:
         for uri in (*self.namespaces_before, *(source.tag.opcua.namespace for source in self._sources)):
             if uri:
                 await server.register_namespace(uri)
+        await server.set_build_info(URI, *IDENTITY, "", _utc(self._clock()))
         await server.start()
         assert server.bserver is not None  # noqa: S101 - it has started
         self._relay.to = server.bserver.port

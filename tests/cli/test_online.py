@@ -22,9 +22,10 @@ async def test_devices_that_answer_well_are_ok_with_a_value_of_each_group(
 
         assert await terminal.type("check", "--online", str(path)) == 0
 
-    checked, first, fast, energy, second, *_ = terminal.out.splitlines()
+    checked, first, identity, fast, energy, second, *_ = terminal.out.splitlines()
     assert checked == "ok: 2 devices, 24 tags, 3 golden tests passed"
     assert first.startswith("ok    one     12 values, connected in ")
+    assert identity == "      says it is edge_agent simulated PLC 1.0"
     assert fast.startswith("      fast: voltage_l1 ")
     assert " V, in " in fast
     assert energy.startswith("      energy: energy_import ")
@@ -91,7 +92,7 @@ async def test_running_agent_is_asked_and_keeps_the_only_connection(
         assert isinstance(meter, ModbusPlc)
         assert len(meter._connections) == 1
     assert "FAIL  new    the running agent has no device 'new'; was it configured later?" in terminal.out
-    assert "ok    meter  12 values\n" in terminal.out
+    assert "ok    meter  12 values\n      says it is edge_agent simulated PLC 1.0\n" in terminal.out
     assert "does not use" in terminal.err
 
 

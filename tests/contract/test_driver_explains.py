@@ -1,8 +1,9 @@
-"""Every driver says what it will ask before it asks: nothing left out, alike for all its requests."""
+"""Every driver says what it will ask before it asks, and what a device says it is."""
 
 from edge_agent.config.settings import Device
 from edge_agent.drivers.driver import driver
-from tests.contract.test_driver_cancel import ModbusStage, every_driver
+from edge_agent.sim.faults import Faults
+from tests.contract.test_driver_cancel import ModbusStage, Stage, every_driver
 
 
 @every_driver
@@ -16,3 +17,17 @@ def test_every_tag_comes_of_some_request_of_its_group(stage: ModbusStage) -> Non
     assert said == {(tag.group, tag.name) for tag in profile.tags}
     assert len({tuple(each.facts) for each in asked}) == 1
     assert all(each.requests_per_s > 0 for each in asked)
+
+
+@every_driver
+async def test_device_says_what_it_is(stage: Stage) -> None:
+    async with stage.answering() as plc, stage.device(plc.port) as device:
+        assert await device.identity() == "edge_agent simulated PLC 1.0"
+
+
+@every_driver
+async def test_device_that_is_absent_says_nothing(stage: Stage) -> None:
+    async with stage.answering() as plc, stage.device(plc.port) as device:
+        await plc.switch(Faults(refuse=True))
+
+        assert not await device.identity()

@@ -75,7 +75,7 @@ def test_a_table_without_tags_has_no_addresses(tag: MakeTag) -> None:
 @pytest.mark.parametrize(
     ("request_pdu", "response"),
     [
-        ("2b0e0100", "ab01"),
+        ("2b0e0200", "ab01"),
         ("0600000001", "8601"),
         ("0300000000", "8303"),
         ("030000007e", "8303"),

@@ -83,19 +83,25 @@ class ModbusSocket:
 
     async def read(self, unit: int, block: Block) -> bytes:
         """The data bytes of a block, exactly as many as it has. Raises DeviceError."""
+        size = block.size_bytes
+        pdu = await self.ask(unit, _READ.pack(FUNCTIONS[block.table], block.address, block.count))
+        if len(pdu) == size + 2 and pdu[1] == size:
+            return pdu[2:]
+        self.close()
+        raise DeviceError("short_answer", f"{len(pdu) - 2} bytes instead of {size}")
+
+    async def ask(self, unit: int, request: bytes) -> bytes:
+        """The PDU that answers a request PDU, of the same function. Raises DeviceError."""
         stream = self._stream
         if stream is None or not stream.open:
             raise DeviceError("disconnected", "no connection")
-        function, size = FUNCTIONS[block.table], block.size_bytes
-        request = _READ.pack(function, block.address, block.count)
+        function = request[0]
         pdu = await stream.ask(unit, request, self._connection.timeout_s)
-        if pdu[0] == function and len(pdu) == size + 2 and pdu[1] == size:
-            return pdu[2:]
+        if pdu[0] == function:
+            return pdu
         if pdu[0] == function | REFUSED and len(pdu) == 2:
             raise DeviceError(f"exception:{pdu[1]}")
         stream.close()
-        if pdu[0] == function:
-            raise DeviceError("short_answer", f"{len(pdu) - 2} bytes instead of {size}")
         raise DeviceError("wrong_answer", f"function {pdu[0]} instead of {function}")
 
 

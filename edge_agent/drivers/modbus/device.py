@@ -11,15 +11,20 @@ from edge_agent.core.codec import Decoded, Layout
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, bad
 from edge_agent.core.plan import Block
+from edge_agent.drivers.modbus.identity import REQUEST, identity
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
 
-class BlockReader(Protocol):
+class Asking(Protocol):
     """What a device needs of its wire."""
 
     async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
         """The data of a block, and when the request went out and its answer came in (loop time, s)."""
+        ...
+
+    async def ask(self, unit: int, request: bytes) -> bytes:
+        """The PDU that answers a request PDU."""
         ...
 
 
@@ -36,7 +41,7 @@ class ModbusDevice:
 
     def __init__(
         self,
-        wire: BlockReader,
+        wire: Asking,
         device: Device,
         readings: Mapping[str, Reading],
         document: bytes,
@@ -83,6 +88,13 @@ class ModbusDevice:
         wide = answered[-1] - answered[0] > self._resolution_s[group]
         offsets_ms = _offsets_ms(decoded, middles, answered[0]) if wide else None
         return _joined(self.schemas[group], time_ns, decoded, offsets_ms)
+
+    async def identity(self) -> str:
+        """What it says it is; most devices refuse to say."""
+        try:
+            return identity(await self._wire.ask(self._unit, REQUEST))
+        except DeviceError:
+            return ""
 
 
 class _Part:

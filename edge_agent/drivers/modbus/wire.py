@@ -46,6 +46,13 @@ class Wire:
             data = await self._socket.read(unit, block)
             return data, sent, loop.time()
 
+    async def ask(self, unit: int, request: bytes) -> bytes:
+        """The PDU that answers a request PDU. Raises DeviceError, as `read` does."""
+        async with self._lock:
+            if not self._socket.connected:
+                await self._open()
+            return await self._socket.ask(unit, request)
+
     def close(self) -> None:
         """Close the socket for good: whoever still asks is not answered."""
         self._ended = True

@@ -97,6 +97,14 @@ class OpcUaDevice:
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
 
+    async def identity(self) -> str:
+        """What its server says it is."""
+        try:
+            session = await self._wire.session()
+            return await session.identity()
+        except DeviceError:
+            return ""
+
     async def _resolved(self, session: Session, group: str) -> Sequence[ua.NodeId | None]:
         """The nodes of a group in this session; found once, and again while some are not there."""
         known = self._nodes.get(group)

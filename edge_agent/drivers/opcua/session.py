@@ -23,6 +23,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import BadNoSubscription, BadTooManyPublishRequests
 
 from edge_agent.config.settings import Login, OpcUaConnection
+from edge_agent.drivers.identity import named
 from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
@@ -160,6 +161,20 @@ class Session:
         self.nodes_per_read = found[1] if isinstance(found[1], int) else 0
         self.items_per_call = found[2] if isinstance(found[2], int) else 0
         self.server = f"{self._endpoint} {found[3].isoformat()}" if isinstance(found[3], datetime) else ""
+
+    async def identity(self) -> str:
+        """What the server says it is: maker, product, version. Raises DeviceError."""
+        ids = ua.ObjectIds
+        wanted = (
+            ids.Server_ServerStatus_BuildInfo_ManufacturerName,
+            ids.Server_ServerStatus_BuildInfo_ProductName,
+            ids.Server_ServerStatus_BuildInfo_SoftwareVersion,
+        )
+        answers = await self.read(
+            reading([node_id(each, 0) for each in wanted], ua.TimestampsToReturn.Neither)
+        )
+        said = [None if each.Value is None else each.Value.Value for each in answers]
+        return named(each for each in said if isinstance(each, str))
 
     # Subscriptions
 
