@@ -1,7 +1,7 @@
 """Notifications of data changes, read from their bytes: the one message that comes all the time.
 
 asyncua makes four objects of every sample, which is two thirds of what a subscribed value costs. Here samples
-of numbers, bits and texts become plain tuples; where all of a notification have one layout, in one call.
+of numbers, bits and texts become plain tuples; where all of a notification have one layout, in one loop.
 What is not a plain notification of data changes is left to asyncua, which also judges this module's tests.
 
 A PublishResponse (OPC UA Part 4, 5.14.5; encoding Part 6, 5.2), little endian:
@@ -129,33 +129,38 @@ def _plain(body: bytes) -> Notification:
 
 
 def _alike(body: bytes, at: int, end: int, count: int) -> list[Item] | None:
-    """Items that all have the layout of the first one, unpacked in one call; None when they have not."""
+    """Items that all have the layout of the first one; None when they have not."""
     if count <= 0:
         return None
     _, mask, kind = _ITEM_KIND.unpack_from(body, at)
     number = _NUMBERS.get(kind)
     if number is None or mask not in (VALUE, VALUE | SOURCE):
         return None
-    columns = 5 if mask & SOURCE else 4
-    form = _row("IBB" + number + ("q" if mask & SOURCE else ""), count)
-    if at + form.size + 4 != end:
-        return None
-    cells = form.unpack_from(body, at)
-    if cells[1::columns] != (mask,) * count or cells[2::columns] != (kind,) * count:
+    item = _item(number, timed=bool(mask & SOURCE))
+    if at + item.size * count + 4 != end:
         return None
     if _COUNT.unpack_from(body, end - 4)[0] > 0:
         raise _OtherError
-    times = map(_ns, cells[4::5]) if mask & SOURCE else (None,) * count
+    cells = item.iter_unpack(body[at : end - 4])
     make = tuple.__new__  # past the constructor, which costs as much as all the rest
-    return [
-        (handle, make(Answer, (kind, value, 0, time, None)))
-        for handle, value, time in zip(cells[0::columns], cells[3::columns], times, strict=True)
-    ]
+    if mask & SOURCE:
+        items = [
+            (handle, make(Answer, (kind, value, 0, _ns(time), None)))
+            for handle, its_mask, its_kind, value, time in cells
+            if its_mask == mask and its_kind == kind
+        ]
+    else:
+        items = [
+            (handle, make(Answer, (kind, value, 0, None, None)))
+            for handle, its_mask, its_kind, value in cells
+            if its_mask == mask and its_kind == kind
+        ]
+    return items if len(items) == count else None
 
 
-@lru_cache(maxsize=256)
-def _row(form: str, count: int) -> Struct:
-    return Struct("<" + form * count)
+@lru_cache
+def _item(number: str, *, timed: bool) -> Struct:
+    return Struct(f"<IBB{number}{'q' if timed else ''}")
 
 
 @lru_cache(maxsize=8)

@@ -143,17 +143,12 @@ class Session:
 
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
-        ids = ua.ObjectIds
-        wanted = (
-            ids.Server_NamespaceArray,
-            ids.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-            ids.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
-            ids.Server_ServerStatus_StartTime,
+        found = await self._standard(
+            ua.ObjectIds.Server_NamespaceArray,
+            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            ua.ObjectIds.Server_ServerStatus_StartTime,
         )
-        answers = await self.read(
-            reading([node_id(each, 0) for each in wanted], ua.TimestampsToReturn.Neither)
-        )
-        found = [None if each.Value is None else each.Value.Value for each in answers]
         if not isinstance(found[0], list):
             raise DeviceError("wrong_answer", "the server has no NamespaceArray")
         self.namespaces = tuple(str(each) for each in found[0])
@@ -164,17 +159,18 @@ class Session:
 
     async def identity(self) -> str:
         """What the server says it is: maker, product, version. Raises DeviceError."""
-        ids = ua.ObjectIds
-        wanted = (
-            ids.Server_ServerStatus_BuildInfo_ManufacturerName,
-            ids.Server_ServerStatus_BuildInfo_ProductName,
-            ids.Server_ServerStatus_BuildInfo_SoftwareVersion,
+        said = await self._standard(
+            ua.ObjectIds.Server_ServerStatus_BuildInfo_ManufacturerName,
+            ua.ObjectIds.Server_ServerStatus_BuildInfo_ProductName,
+            ua.ObjectIds.Server_ServerStatus_BuildInfo_SoftwareVersion,
         )
-        answers = await self.read(
-            reading([node_id(each, 0) for each in wanted], ua.TimestampsToReturn.Neither)
-        )
-        said = [None if each.Value is None else each.Value.Value for each in answers]
         return named(each for each in said if isinstance(each, str))
+
+    async def _standard(self, *ids: int) -> list[Any]:
+        """The values of nodes of the standard, None where there is none. Raises DeviceError."""
+        nodes = [node_id(each, 0) for each in ids]
+        answers = await self.read(reading(nodes, ua.TimestampsToReturn.Neither))
+        return [None if each.Value is None else each.Value.Value for each in answers]
 
     # Subscriptions
 
