@@ -16,7 +16,7 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -38,7 +38,7 @@ from edge_agent.core.model import Schema
 from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import FollowedDevice, PolledDevice, driver
 from edge_agent.errors import DeviceError, EdgeAgentError
-from edge_agent.flow.health import Health
+from edge_agent.flow.announcements import Announcements, Lives
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, follow
@@ -51,7 +51,6 @@ from edge_agent.supervise import supervise
 
 DEVICES_STOP_S = 2.0
 GRACE_S = 5.0  # two satellite round trips of 2 s for the last PUBACKs, one second to close
-STATUS_S = 60.0
 
 log = structlog.get_logger("agent")
 
@@ -65,9 +64,7 @@ class App:
         self._gateway = gateway
         self._link = link or (lambda destination, will: MqttLink(destination, will=will))
         self._documents = {name: device_document(gateway, each) for name, each in gateway.devices.items()}
-        self._health = {name: Health(name, time.time_ns, self._device_changed) for name in gateway.devices}
-        self._uplinks: dict[str, Uplink] = {}
-        self._agent_topics: dict[str, str] = {}
+        self._announcements = Announcements(gateway, time.time_ns, self._lives, orjson.dumps)
         self._intakes: dict[tuple[str, str], Intake] = {}
         self._pollers: dict[str, PolledDevice] = {}
         self._reach: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -94,7 +91,9 @@ class App:
             clock=time.time_ns,
         ) as buffer:
             self._buffer = buffer
-            self._uplinks = {name: self._uplink(each) for name, each in gateway.destinations.items()}
+            self._announcements.uplinks |= {
+                name: self._uplink(each) for name, each in gateway.destinations.items()
+            }
             path = control.socket_path(gateway.buffer.path.parent)
             async with control.serve(path, self._answers()):
                 log.info(
@@ -113,10 +112,9 @@ class App:
     async def _serve(self, buffer: Buffer) -> None:
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(buffer.watch(), name="buffer")
-            status = group.create_task(self._report_status(), name="status")
-            uplinks = [
-                group.create_task(each.run(), name=f"uplink {name}") for name, each in self._uplinks.items()
-            ]
+            status = group.create_task(self._announcements.repeat(), name="status")
+            sending = self._announcements.uplinks
+            uplinks = [group.create_task(each.run(), name=f"uplink {name}") for name, each in sending.items()]
             devices = group.create_task(self._devices(buffer), name="devices")
             await self._stop.wait()
             log.info("agent stops")
@@ -124,7 +122,7 @@ class App:
             await asyncio.wait((devices,), timeout=DEVICES_STOP_S)
             status.cancel()
             await buffer.flush()
-            for each in self._uplinks.values():
+            for each in sending.values():
                 each.stop()
             if uplinks:
                 _, late = await asyncio.wait(uplinks, timeout=GRACE_S)
@@ -180,7 +178,7 @@ class App:
         def work() -> Coroutine[Any, Any, None]:
             intake.renew()
             cadence = Cadence(group.interval_s, at)
-            health = self._health[schema.device]
+            health = self._announcements.health[schema.device]
             return poll(Polling(poller, schema, cadence, intake, health, time.time_ns, buffer.life))
 
         return work
@@ -199,7 +197,7 @@ class App:
             schema,
             follower,
             intake,
-            self._health[schema.device],
+            self._announcements.health[schema.device],
             time.time_ns,
             buffer.life,
             partial(buffer.mark, schema.stream),
@@ -207,13 +205,11 @@ class App:
         )
         return partial(follow, following)
 
-    # What the cloud and the operator are told
+    # Where it goes, and what the operator is told
 
     def _uplink(self, destination: Destination) -> Uplink:
         gateway = self._gateway
         own = {"gateway": gateway.id, **gateway.labels}
-        agent_topic = topics.expand(destination.agent_topic, own)
-        self._agent_topics[destination.name] = agent_topic
         labels = {name: {**own, **each.labels, "device": name} for name, each in gateway.devices.items()}
 
         def topic(device: str, group: str) -> str:
@@ -226,12 +222,12 @@ class App:
             destination.name,
             gateway.id,
             topic,
-            agent_topic,
+            self._announcements.topics[destination.name],
             orjson.dumps,
             orjson.loads,
             {name: short_name(document) for name, document in self._documents.items()},
         )
-        will = self._state_message(destination.name, "offline", why="connection lost")
+        will = self._announcements.will(destination.name)
         return Uplink(
             self._link(destination, will),
             self._log,
@@ -243,7 +239,7 @@ class App:
                 destination.batch_bytes,
             ),
             Backoff(random.uniform),
-            self,
+            self._announcements,
         )
 
     @property
@@ -251,63 +247,9 @@ class App:
         assert self._buffer is not None  # noqa: S101 - set before anything runs
         return self._buffer
 
-    def greeting(self, destination: str) -> Iterable[Message]:
-        """State of the agent and of every device, as a destination is told after each connect."""
-        yield self._state_message(destination, "online")
-        for health in self._health.values():
-            yield self._device_message(destination, health)
-
-    def farewell(self, destination: str) -> Iterable[Message]:
-        """What a destination is told before an orderly end."""
-        yield self._state_message(destination, "offline", why="stopped")
-
-    def _state_message(self, name: str, state: str, *, why: str = "") -> Message:
+    def _lives(self) -> Lives:
         stats = self._log.stats
-        document = {
-            "v": 1,
-            "gw": self._gateway.id,
-            "state": state,
-            "why": why,
-            "b": stats.life,
-            "prev_b": stats.previous_life,
-            "version": __version__,
-            "config": self._gateway.digest[:12],
-            "destinations": {} if state == "offline" else self._destinations(),
-        }
-        return Message(f"{self._agent_topics[name]}/state", orjson.dumps(document), retain=True)
-
-    def _device_message(self, name: str, health: Health) -> Message:
-        topic = f"{self._agent_topics[name]}/device/{health.device}"
-        return Message(topic, orjson.dumps(health.document(self._gateway.id)), retain=True)
-
-    def _device_changed(self, device: str) -> None:
-        for name, uplink in self._uplinks.items():
-            uplink.post(self._device_message(name, self._health[device]))
-
-    async def _report_status(self) -> None:
-        while True:
-            await asyncio.sleep(STATUS_S)
-            for name, uplink in self._uplinks.items():
-                for message in self.greeting(name):
-                    uplink.post(message)
-
-    def _destinations(self) -> Mapping[str, Any]:
-        return {
-            name: {
-                "connected": uplink.progress.connected,
-                "why": uplink.progress.why,
-                "delivered_until": _ms(uplink.progress.delivered_until_ns),
-                "waiting": uplink.progress.waiting,
-                "more": uplink.progress.more,
-                "oldest": _ms(uplink.progress.oldest_ns),
-                "messages": uplink.progress.messages,
-                "scans": uplink.progress.scans,
-                "bytes": uplink.progress.bytes,
-                "gaps": uplink.progress.gaps,
-                "connects": uplink.progress.reconnects,
-            }
-            for name, uplink in self._uplinks.items()
-        }
+        return stats.life, stats.previous_life
 
     def _answers(self) -> Mapping[str, control.Answering]:
         async def status(_request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -349,7 +291,9 @@ class App:
             "version": __version__,
             "config": self._gateway.digest[:12],
             "up_s": round(time.monotonic() - self._started, 1),
-            "devices": {name: health.document(self._gateway.id) for name, health in self._health.items()},
+            "devices": {
+                name: health.document(self._gateway.id) for name, health in self._announcements.health.items()
+            },
             "buffer": {
                 "b": stats.life,
                 "prev_b": stats.previous_life,
@@ -363,9 +307,5 @@ class App:
                 "scans": sum(intake.read for intake in self._intakes.values()),
                 "unchanged": sum(intake.unchanged for intake in self._intakes.values()),
             },
-            "destinations": self._destinations(),
+            "destinations": self._announcements.destinations(),
         }
-
-
-def _ms(time_ns: int | None) -> int | None:
-    return None if time_ns is None else time_ns // 1_000_000

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -228,7 +229,10 @@ def test_what_a_plc_of_opcua_cannot_do_is_said(stdin: int, capfd: pytest.Capture
 
 
 def test_each_protocol_has_its_port(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 4840)):
+    with ExitStack() as stack:
+        with suppress(OSError):  # whoever has it, it is in use
+            stack.enter_context(socket.create_server(("127.0.0.1", 4840)))
+
         assert simulate.play(PRESS, _args("acme/press@1")) == 3
 
     assert capsys.readouterr().err.startswith("cannot listen on 127.0.0.1 port 4840: it is in use")
