@@ -39,6 +39,11 @@ class ConnectionKeys(Keys):
 class OpcUaGroupKeys(GroupKeys):
     """A group of nodes: subscribed to, unless it says `mode: read`."""
 
+    time_resolution: Duration | None = Key(
+        None,
+        description="how far apart in time the values of a scan may be before each tag carries its own; "
+        "1ms unless written",
+    )
     mode: Literal["subscribe", "read"] | None = Key(
         None, description="whether the server tells the news or is asked; subscribe unless written"
     )
