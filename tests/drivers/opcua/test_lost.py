@@ -1,0 +1,136 @@
+"""A notification that stays out: had again where the server has kept it, else named and read anew."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import cast
+
+from asyncua import ua
+
+from edge_agent.config.settings import Device, Group, NodeLimits, Profile, Tag
+from edge_agent.core.nodes import Node
+from edge_agent.drivers.opcua.answer import Answer
+from edge_agent.drivers.opcua.driver import OpcUaDevice
+from edge_agent.drivers.opcua.notification import Notification
+from edge_agent.drivers.opcua.session import Listener
+from edge_agent.drivers.opcua.wire import SessionWire
+from edge_agent.errors import DeviceError
+
+NOW = 1_760_000_000_000_000_000
+FLOAT = ua.VariantType.Float
+TAGS = (Tag("force", "fast", "Float", Node("force", "urn:acme", "s=force", "Float")),)
+GROUP = Group("fast", 0.1, mode="subscribe", timestamp="agent", sampling_s=0.1, queue=10, keepalive_s=5.0)
+SUBSCRIPTION = 7
+
+
+class FakeSession:
+    """A session of one subscription. `present` is what a read gives, `kept` what can be asked for again."""
+
+    namespaces = ("http://opcfoundation.org/UA/", "urn:acme")
+    nodes_per_read = items_per_call = 0
+    server = "server"
+
+    def __init__(self) -> None:
+        self.failure: DeviceError | None = None
+        self.present = 1.0
+        self.kept: dict[int, Notification] = {}
+        self.asked_again: list[int] = []
+        self.listener: Listener | None = None
+
+    async def session(self) -> "FakeSession":
+        return self
+
+    async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
+        return [ua.DataValue(ua.Variant(self.present, FLOAT)) for _ in parameters.NodesToRead]
+
+    async def subscribe(self, _parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
+        return ua.CreateSubscriptionResult(ua.IntegerId(SUBSCRIPTION), ua.Duration(100.0), 600, 50)
+
+    async def add_items(
+        self, _subscription: int, items: list[ua.MonitoredItemCreateRequest], _timestamps: object
+    ) -> list[ua.MonitoredItemCreateResult]:
+        return [ua.MonitoredItemCreateResult() for _ in items]
+
+    async def republish(self, _subscription: int, sequence: int) -> Notification | None:
+        self.asked_again.append(sequence)
+        return self.kept.get(sequence)
+
+    def listen(self, _subscription: int, listener: Listener) -> None:
+        self.listener = listener
+
+    def forget(self, _subscription: int) -> None:
+        self.listener = None
+
+    def held(self) -> None:
+        """Nothing bounds what waits here."""
+
+    def tell(self, *told: Notification) -> None:
+        assert self.listener is not None
+        for each in told:
+            self.listener.take(each)
+
+
+def force(sequence: int, value: float) -> Notification:
+    return Notification(SUBSCRIPTION, sequence, [(0, Answer(FLOAT.value, value))], has_news=True)
+
+
+def sign_of_life(following: int) -> Notification:
+    return Notification(SUBSCRIPTION, following)
+
+
+async def heard(session: FakeSession, tell: Callable[[], None], count: int) -> list[str]:
+    """What comes of it, signs of life left out: values, `read VALUE` for what was read, reasons of losses."""
+    profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": GROUP}, TAGS, NodeLimits())
+    device = Device("press", profile, "plc", 1, {"fast": GROUP}, TAGS)
+    subscriber = OpcUaDevice(cast("SessionWire", session), device, b"{}", lambda: NOW).subscriber("fast")
+    found: list[str] = []
+    changes = subscriber.changes(None)
+    async with aclosing(changes), asyncio.timeout(20):
+        assert (await anext(changes)).complete
+        await anext(changes)  # the items have been made
+        tell()
+        while len(found) < count:
+            news = await anext(changes)
+            found += [news.loss] if news.loss else []
+            found += [f"{'read ' if news.complete else ''}{scan.values[0]}" for scan in news.scans]
+    return found
+
+
+async def test_notification_that_cannot_be_had_again_is_a_loss_and_all_is_read_anew() -> None:
+    session = FakeSession()
+
+    def tell() -> None:
+        session.present = 5.0
+        session.tell(force(1, 2.0), force(3, 4.0))
+
+    assert await heard(session, tell, 4) == ["2.0", "source:lost", "4.0", "read 5.0"]
+    assert session.asked_again == [2]
+
+
+async def test_notification_that_the_server_has_kept_comes_in_its_place() -> None:
+    session = FakeSession()
+    session.kept = {2: force(2, 3.0)}
+
+    assert await heard(session, lambda: session.tell(force(1, 2.0), force(3, 4.0)), 3) == [
+        "2.0",
+        "3.0",
+        "4.0",
+    ]
+    assert session.asked_again == [2]
+
+
+async def test_notifications_that_change_places_are_asked_for_by_nobody() -> None:
+    session = FakeSession()
+
+    assert await heard(session, lambda: session.tell(force(2, 3.0), force(1, 2.0)), 2) == ["2.0", "3.0"]
+    assert session.asked_again == []
+
+
+async def test_last_word_on_a_tag_that_was_lost_is_noticed_at_the_sign_of_life() -> None:
+    session = FakeSession()
+
+    def tell() -> None:
+        session.present = 3.0
+        session.tell(force(1, 2.0), sign_of_life(3))
+
+    assert await heard(session, tell, 3) == ["2.0", "source:lost", "read 3.0"]
