@@ -20,7 +20,7 @@ MEANING = {
 
 def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     """One sentence that names what failed, where, and the way out."""
-    place, detail = _place(connection), _without_place(failure.detail, connection)
+    place, detail = connection.place, _without_place(failure.detail, connection)
     if failure.reason == "timeout":
         if not isinstance(connection, ModbusConnection):
             return f"no answer from {place}: is it on?"
@@ -42,11 +42,5 @@ def _unreached(place: str, detail: str) -> str:
     return f"{place} cannot be reached ({detail}): is the address right, does this gateway have a way there?"
 
 
-def _place(connection: Connection) -> str:
-    if isinstance(connection, ModbusConnection):
-        return f"{connection.host}:{connection.port}"
-    return connection.endpoint
-
-
 def _without_place(detail: str, connection: Connection) -> str:
-    return detail.removeprefix(f"{_place(connection)}: ")
+    return detail.removeprefix(f"{connection.place}: ")

@@ -144,6 +144,7 @@ class _Reading:
                 yield entry_name, entry
 
     def _connections(self) -> Iterator[tuple[str, Connection]]:
+        taken: dict[str, Section] = {}
         for entry_name, entry in self._entries("connections"):
             self._kind_of[entry_name] = None
             protocol = self._protocol(entry_name, entry)
@@ -152,6 +153,7 @@ class _Reading:
             self._kind_of[entry_name] = protocol
             made = self._kinds[protocol].connection(entry_name, entry.inside(protocol))
             if made is not None:
+                _check_exclusive(entry, made, taken)
                 yield entry_name, made
 
     def _protocol(self, entry_name: str, entry: Section) -> str | None:
@@ -207,6 +209,7 @@ class _Reading:
     def _device(self, device: str, entry: Section, keys: DeviceKeys, profile: Profile) -> Device:
         groups = self._groups(entry, keys, profile)
         _check_disabled(entry, keys, profile)
+        _check_pacing(entry, keys, profile)
         disabled = {tag for name in keys.disable for tag in profile.families.get(name, (name,))}
         tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in disabled)
         if not tags and profile.tags:
@@ -220,6 +223,8 @@ class _Reading:
             groups={group: settings for group, settings in groups.items() if group in used},
             tags=tags,
             labels=keys.labels,
+            timeout_s=keys.timeout,
+            turnaround_s=keys.turnaround,
         )
 
     def _groups(self, entry: Section, keys: DeviceKeys, profile: Profile) -> dict[str, Group]:
@@ -246,6 +251,25 @@ class _Reading:
 def _optional(section: Section, default: K) -> K | None:
     # An empty one is a mistake that the frame of the file has been told of.
     return default if section.value is None else section.check(type(default))
+
+
+def _check_pacing(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
+    for key in ("timeout", "turnaround"):
+        if getattr(keys, key) is not None and profile.protocol != "modbus":
+            entry.error_at_key(f"'{key}' is for devices that speak Modbus; leave it out", key)
+
+
+def _check_exclusive(entry: Section, made: Connection, taken: dict[str, Section]) -> None:
+    """Note a connection that leads where another one leads already."""
+    if not made.exclusive:
+        return
+    there = taken.setdefault(made.exclusive, entry)
+    if there is not entry:
+        message = (
+            f"'{made.name}' leads to {made.place}, as '{there.at[-1]}' in {there.where()} does; "
+            "devices behind one place share one connection"
+        )
+        entry.error_at_key(message)
 
 
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:

@@ -81,6 +81,12 @@ class DeviceKeys(FamilyKeys):
     disable: list[Text] = Key(
         default_factory=list, description="tags of the profile that are not read, or whole families: `di_{n}`"
     )
+    timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] | None = Key(
+        None, description="how long its answers may take, where that differs from its Modbus connection"
+    )
+    turnaround: Annotated[Duration, Key(ge=0.0, le=10.0)] | None = Key(
+        None, description="the pause before it is asked, where that differs from its Modbus connection"
+    )
     labels: dict[LabelName, Text] = Key(
         default_factory=dict, description="facts about it, for topics as `{label}` and for the metadata"
     )

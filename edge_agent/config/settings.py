@@ -161,15 +161,75 @@ class Profile:
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+Transport = Literal["tcp", "udp", "tls", "serial"]
+Framing = Literal["tcp", "rtu", "ascii"]
+Parity = Literal["none", "even", "odd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How the other side is verified and how we show who we are.
+
+    None: the system's authorities, no certificate.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLine:
+    """A serial port and how characters look on it."""
+
+    path: str
+    baudrate: int = 9600
+    parity: Parity = "even"
+    stopbits: int = 1
+    databits: int = 8
+
+    @property
+    def character_s(self) -> float:
+        """How long one character takes: start bit, data, parity, stop bits."""
+        return (1 + self.databits + (self.parity != "none") + self.stopbits) / self.baudrate
+
+
 @dataclass(frozen=True, slots=True)
 class ModbusConnection:
-    """One Modbus TCP socket. Durations in seconds."""
+    """One Modbus socket or serial line. Durations in seconds.
+
+    `host` and `port` are those of a socket, `line` is that of transport `serial`. Between an answer and the
+    next request lies `turnaround_s`, between opening and the first request `connect_delay_s`. A request that
+    was not answered, or damaged, is repeated `retries` times; without transaction numbers (rtu, ascii) the
+    line is left alone for `quiet_s` before. `max_in_flight` requests are under way at a time.
+    """
 
     name: str
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
     timeout_s: float = 1.0
     connect_timeout_s: float = 3.0
+    transport: Transport = "tcp"
+    framing: Framing = "tcp"
+    line: SerialLine | None = None
+    tls: Tls | None = None
+    retries: int = 0
+    turnaround_s: float = 0.0
+    connect_delay_s: float = 0.0
+    quiet_s: float = 0.0
+    max_in_flight: int = 1
+
+    @property
+    def place(self) -> str:
+        """Where it leads, as people write it."""
+        return self.line.path if self.line is not None else f"{self.host}:{self.port}"
+
+    @property
+    def exclusive(self) -> str:
+        """What no other connection may lead to as well: two masters spoil each other's answers."""
+        if self.line is not None:
+            return str(Path(self.line.path).resolve())
+        return f"{self.host.lower()}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +249,16 @@ class OpcUaConnection:
     login: Login | None = None
     timeout_s: float = 5.0
 
+    @property
+    def place(self) -> str:
+        """Where it leads, as people write it."""
+        return self.endpoint
+
+    @property
+    def exclusive(self) -> str:
+        """Empty: a server takes several sessions."""
+        return ""
+
 
 Connection = ModbusConnection | OpcUaConnection
 
@@ -197,7 +267,8 @@ Connection = ModbusConnection | OpcUaConnection
 class Device:
     """One thing behind a connection; `groups` and `tags` are what is left after the device's own settings.
 
-    `unit` is its number behind a Modbus connection.
+    `unit` is its number behind a Modbus connection; `timeout_s` and `turnaround_s` are None where those of
+    the connection hold.
     """
 
     name: str
@@ -207,15 +278,8 @@ class Device:
     groups: Mapping[str, Group]
     tags: tuple[Tag, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How a broker is verified and how we show who we are. None: the system's authorities, no certificate."""
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
+    timeout_s: float | None = None
+    turnaround_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

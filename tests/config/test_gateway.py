@@ -417,3 +417,21 @@ def _profile(
     vendor = folder / "profiles" / "acme"
     vendor.mkdir(parents=True, exist_ok=True)
     (vendor / name).write_text(PRESS.replace("VERSION", version).replace("fast", renamed) + extra)
+
+
+def test_two_connections_to_one_place_are_refused_with_both_lines(tmp_path: Path) -> None:
+    _addition(tmp_path, "a.yaml", 'connections:\n  again: {modbus: {tls: "10.3.7.20:502"}}')
+
+    loaded = _load(tmp_path, GATEWAY)
+
+    message = "'again' leads to 10.3.7.20:502, as 'plc' in agent.yaml:4 does; devices behind one place share one connection"
+    assert loaded.gateway is None
+    assert [(each.file.name, each.line, each.message) for each in loaded.problems] == [("a.yaml", 3, message)]
+
+
+def test_the_pace_of_a_device_can_be_its_own(tmp_path: Path) -> None:
+    text = GATEWAY.replace("connection: plc}", "connection: plc, timeout: 2s, turnaround: 50ms}")
+
+    device = _right(tmp_path, text).devices["m1"]
+
+    assert (device.timeout_s, device.turnaround_s) == (2.0, 0.05)

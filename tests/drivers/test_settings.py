@@ -9,13 +9,9 @@ import pytest
 
 from edge_agent.config.problems import Problem, render
 from edge_agent.config.profile import load_profile
-from edge_agent.config.section import Section
-from edge_agent.config.settings import Expected, GoldenTest, Limits, ModbusConnection, Tag
-from edge_agent.config.syntax import Origin, Surroundings
-from edge_agent.config.yaml_nodes import read
+from edge_agent.config.settings import Expected, GoldenTest, Limits, Tag
 from edge_agent.core.registers import Bit, Field
 from edge_agent.drivers.kinds import kinds
-from edge_agent.drivers.modbus.settings import connection
 
 PRESS = """\
 schema: edge-agent/profile/1
@@ -29,43 +25,6 @@ groups: {fast: {interval: 1s}}
 tags:
   t: TAG
 """
-
-
-# --- connections ------------------------------------------------------------------------
-
-
-def test_a_tcp_connection_has_defaults() -> None:
-    made, problems = _connection('{tcp: "10.3.7.20"}')
-
-    assert made == ModbusConnection("plc", "10.3.7.20", 502, 1.0, 3.0)
-    assert problems == []
-
-
-def test_a_tcp_connection_takes_what_is_written() -> None:
-    made, _ = _connection('{tcp: "plc7:1502", mode: tcp, timeout: 250ms, connect_timeout: 5s}')
-
-    assert made == ModbusConnection("plc", "plc7", 1502, 0.25, 5.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "messages"),
-    [
-        ("{}", ["missing key 'tcp'"]),
-        ("{tcp: 502}", ['502 is not a text; write "502" in quotes']),
-        ('{tcp: "a b"}', ["'a b' is not an address; write for example \"10.3.7.20:502\""]),
-        ("{tcp: a, time_out: 1s}", ["unknown key 'time_out' - did you mean 'timeout'?"]),
-        ("{tcp: a, timeout: 2min}", ["'2min' is too large; at most 60s"]),
-        ("{udp: a}", ["'udp' is not supported yet; there is tcp: \"host:502\""]),
-        ("{tls: a}", ["'tls' is not supported yet; there is tcp: \"host:502\""]),
-        ("{tcp: a, mode: rtu}", ["mode 'rtu' is not supported yet; leave it out, or write tcp"]),
-        ("{tcp: a, mode: rtuu}", ["mode 'rtuu' is not a mode; leave it out, or write tcp"]),
-    ],
-)
-def test_a_connection_is_refused_with(text: str, messages: list[str]) -> None:
-    made, problems = _connection(text)
-
-    assert made is None
-    assert [problem.message for problem in problems] == messages
 
 
 # --- where a tag stands -----------------------------------------------------------------
@@ -488,12 +447,6 @@ def test_settings_load_no_protocol_library() -> None:
 
 
 # --- helpers ----------------------------------------------------------------------------
-
-
-def _connection(text: str) -> tuple[ModbusConnection | None, list[Problem]]:
-    document = read(f"plc: {text}".encode(), Path("agent.yaml"))
-    section = Section(document, Origin(Path(), Surroundings({}, "box")))
-    return connection("plc", section.inside("plc")), document.problems
 
 
 def _load(folder: Path, tag: str, style: str = "protocol") -> tuple[Mapping[str, Tag], tuple[Problem, ...]]:

@@ -10,8 +10,8 @@ from edge_agent.config.families import FamilyKeys
 from edge_agent.config.forms import CheckedAs
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
-from edge_agent.config.settings import Report
-from edge_agent.config.syntax import Deadband, Duration, Exact, Name, Number, TagName, Text
+from edge_agent.config.settings import Framing, Parity, Report
+from edge_agent.config.syntax import Deadband, Duration, Exact, ExistingFile, Name, Number, TagName, Text
 from edge_agent.core.registers import Order, Table, Type
 
 Addressing = Literal["protocol", "one_based", "modicon"]
@@ -24,15 +24,67 @@ _CONTENT = WithJsonSchema({"title": "dump", "anyOf": [{"type": "integer"}, TEXT,
 
 
 class ConnectionKeys(Keys):
-    """A socket to a Modbus device or gateway: `connections.<name>.modbus`."""
+    """A socket or a serial line to Modbus devices: `connections.<name>.modbus`.
 
-    tcp: Text = Key(description="host and port; the port is 502 unless written")
-    mode: Text = Key("tcp", description="the framing: tcp")
+    One of `tcp`, `udp`, `tls` and `serial` says where.
+    """
+
+    tcp: Text | None = Key(None, description="host and port; the port is 502 unless written")
+    udp: Text | None = Key(None, description="host and port; the port is 502 unless written")
+    tls: Text | None = Key(
+        None, description="host and port of Modbus/TCP Security; the port is 802 unless written"
+    )
+    serial: Text | None = Key(
+        None, description="a serial port, best by its name in `/dev/serial/by-id`, which does not change"
+    )
+    mode: Framing | None = Key(
+        None,
+        description="the framing: tcp, rtu or ascii; tcp unless written, rtu on a serial port; `mode: rtu` "
+        "with `tcp:` is RTU over TCP",
+    )
+    baudrate: Annotated[int, Key(ge=50, le=4_000_000)] | None = Key(
+        None, description="of a serial port, in bit/s; 9600 unless written"
+    )
+    parity: Parity | None = Key(None, description="of a serial port; even unless written")
+    stopbits: Literal[1, 2] | None = Key(None, description="of a serial port; 1 unless written")
+    databits: Literal[7, 8] | None = Key(
+        None, description="of a serial port; 8 unless written, 7 with `mode: ascii`"
+    )
+    ca: ExistingFile | None = Key(
+        None, description="certificates to trust with `tls:`; those of the system unless written"
+    )
+    cert: ExistingFile | None = Key(None, description="the certificate of this gateway with `tls:`")
+    key: ExistingFile | None = Key(None, description="the private key of `cert`")
     timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = Key(
-        1.0, description="how long an answer may take; without one the values are `bad:timeout`"
+        1.0,
+        description="how long an answer may take, on a serial line beside the time its characters take; "
+        "without one the values are `bad:timeout`",
     )
     connect_timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] = Key(
-        3.0, description="how long opening the socket may take"
+        3.0, description="how long opening the connection may take"
+    )
+    retries: Annotated[int, Key(ge=0, le=10)] | None = Key(
+        None,
+        description="how often a request is repeated at once when nothing or a damaged answer came, as long "
+        "as the unit answered the one before; 1 on a serial port and with udp, else 0 unless written",
+    )
+    turnaround: Annotated[Duration, Key(ge=0.0, le=10.0)] | None = Key(
+        None,
+        description="the pause between an answer and the next request; on a serial port 3.5 characters "
+        "and 5 ms unless written, else none",
+    )
+    connect_delay: Annotated[Duration, Key(ge=0.0, le=60.0)] = Key(
+        0.0, description="the pause between opening the connection and the first request"
+    )
+    quiet_after_timeout: Annotated[Duration, Key(ge=0.0, le=60.0)] | None = Key(
+        None,
+        description="how long nobody is asked after an answer stayed out, so that a late one hits nobody's "
+        "request; 100ms with rtu and ascii unless written, none with tcp, whose answers have numbers",
+    )
+    max_in_flight: Annotated[int, Key(ge=1, le=16)] = Key(
+        1,
+        description="requests that may be under way at a time, where answers have numbers (`mode: tcp`); "
+        "many devices bear one only",
     )
 
 

@@ -5,8 +5,9 @@ from typing import TypeVar, cast, get_args
 
 from edge_agent.config.kinds import Contents, Kind
 from edge_agent.config.section import Keys, Section
-from edge_agent.config.settings import Group, Limits, ModbusConnection, Tag
-from edge_agent.config.syntax import hint, host_port, nearest, quoted
+from edge_agent.config.settings import Group, Limits, Tag
+from edge_agent.config.syntax import hint, nearest, quoted
+from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.dumps import golden_tests
 from edge_agent.drivers.modbus.keys import (
     Addressing,
@@ -19,25 +20,7 @@ from edge_agent.drivers.modbus.keys import (
 from edge_agent.drivers.modbus.replay import decoded
 from edge_agent.drivers.modbus.tags import Draft, make_tag
 
-PORT = 502
-"""The port registered for Modbus TCP."""
-
 K = TypeVar("K", bound=Keys)
-
-
-def connection(name: str, section: Section) -> ModbusConnection | None:
-    """One Modbus TCP socket."""
-    if _planned(section):
-        return None
-    keys = section.check(ConnectionKeys)
-    if keys is None:
-        return None
-    try:
-        host, port = host_port(keys.tcp, PORT)
-    except ValueError as error:
-        section.error(str(error), "tcp")
-        return None
-    return ModbusConnection(name, host, port, keys.timeout, keys.connect_timeout)
 
 
 def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
@@ -71,19 +54,6 @@ KIND = Kind(
     contents=contents,
     decoded=decoded,
 )
-
-
-def _planned(section: Section) -> bool:
-    """Note transports and framings that are not there yet; whether there was one."""
-    found = [key for key in ("udp", "tls", "serial") if section.inside(key).present]
-    for key in found:
-        section.error_at_key(f"'{key}' is not supported yet; there is tcp: \"host:{PORT}\"", key)
-    mode = section.inside("mode")
-    if not isinstance(mode.value, str) or mode.value == "tcp":
-        return bool(found)
-    what = "is not supported yet" if mode.value in ("rtu", "ascii") else "is not a mode"
-    mode.error(f"mode {quoted(mode.value)} {what}; leave it out, or write tcp")
-    return True
 
 
 def _checked(section: Section, default: K) -> K | None:
