@@ -24,7 +24,7 @@ class DeviceError(EdgeAgentError):
     @property
     def silent(self) -> bool:
         """Nothing came at all: whatever else is asked now would cost another timeout."""
-        return self.reason in ("timeout", "disconnected")
+        return self.reason in ("timeout", "disconnected", "unit_open")
 
 
 class StorageError(EdgeAgentError):

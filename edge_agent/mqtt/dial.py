@@ -5,11 +5,12 @@ import contextlib
 import socket
 import ssl
 import threading
-from pathlib import Path
 
-from edge_agent.config.settings import Destination, Tls
+from edge_agent.config.settings import Destination
 from edge_agent.errors import LinkLost
 from edge_agent.mqtt.failure import lost, where
+from edge_agent.tls import UnusableFile
+from edge_agent.tls import context as tls_context
 
 
 async def dial(destination: Destination, timeout_s: float) -> socket.socket:
@@ -77,6 +78,9 @@ class _Attempt:
         """Do it all, blocking. With LinkLost no socket is left open."""
         try:
             return self._connect()
+        except UnusableFile as error:
+            self._drop()
+            return lost(error.error, self._destination, file=error.file)
         except (OSError, ValueError) as error:
             self._drop()
             return lost(error, self._destination)
@@ -97,7 +101,7 @@ class _Attempt:
 
     def _connect(self) -> socket.socket:
         tls = self._destination.tls
-        context = _context(tls, self._destination) if tls is not None else None
+        context = tls_context(tls.ca, tls.cert, tls.key) if tls is not None else None
         sock = self._first_that_answers(context)
         if isinstance(sock, ssl.SSLSocket):
             self._handshake(sock)
@@ -152,28 +156,3 @@ class _Attempt:
             if self._sock is not None:
                 self._sock.close()
                 self._sock = None
-
-
-def _context(tls: Tls, destination: Destination) -> ssl.SSLContext:
-    """What TLS needs, from the files as they are now: a renewed certificate counts at the next connection."""
-    context = ssl.create_default_context() if tls.ca is None else _trusting(tls.ca, destination)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.cert is not None:
-        # load_cert_chain names no file in its errors, so each is opened before.
-        for file in filter(None, (tls.cert, tls.key)):
-            file.open("rb").close()
-        try:
-            # A password of "" where OpenSSL would ask for one at the terminal.
-            context.load_cert_chain(tls.cert, tls.key, password="")
-        except (ssl.SSLError, ValueError) as error:
-            raise lost(error, destination, file=tls.key or tls.cert) from error
-    return context
-
-
-def _trusting(ca: Path, destination: Destination) -> ssl.SSLContext:
-    # Comments in a PEM file may hold anything; an empty file must not fall back to the system's authorities.
-    pem = ca.read_text(encoding="ascii", errors="ignore") or "\n"
-    try:
-        return ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise lost(error, destination, file=ca) from error

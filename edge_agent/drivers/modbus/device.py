@@ -1,39 +1,63 @@
 """One Modbus device as a Poller: blocks are read in turn and decoded only when their bytes changed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
+import structlog
+
 from edge_agent.config.settings import Device
-from edge_agent.core.codec import Decoded, Layout
+from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.metadata import short_name
-from edge_agent.core.model import GOOD, Column, Scan, Schema, bad
+from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
 from edge_agent.core.plan import Block
+from edge_agent.core.refused import Refused
+from edge_agent.core.registers import Field
+from edge_agent.drivers.modbus.client import Question, reading
 from edge_agent.drivers.modbus.identity import REQUEST, identity
+from edge_agent.drivers.modbus.search import REFUSALS, Search
+from edge_agent.drivers.modbus.turns import Urgency
+from edge_agent.drivers.modbus.wire import Answer, Pace
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
+
+AGAIN_S = 3600.0
+"""What was refused is asked for again once an hour: a device may get new firmware, or a module plugged in."""
+FRUITLESS_S = 60.0
+"""After a search in which a device refused everything, the next one waits: that is no matter of addresses."""
+
+log = structlog.get_logger("device")
 
 
 class Asking(Protocol):
     """What a device needs of its wire."""
 
-    async def read(self, unit: int, block: Block) -> tuple[bytes, float, float]:
-        """The data of a block, and when the request went out and its answer came in (loop time, s)."""
+    async def ask(self, unit: int, question: Question, pace: Pace, urgency: Urgency = Urgency.POLL) -> Answer:
+        """What a unit answers. Raises DeviceError."""
         ...
 
-    async def ask(self, unit: int, request: bytes) -> bytes:
-        """The PDU that answers a request PDU."""
+    def expect(self, unit: int, group: str, within_s: float) -> None:
+        """A group of a unit is read now and will be again after this time."""
+        ...
+
+    def pace(self, timeout_s: float | None, turnaround_s: float | None) -> Pace:
+        """How a device is asked, None standing for what holds for the wire."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a group is read: its blocks, and the columns that come of them. Shared by all devices alike."""
+    """How a group is read: its blocks, and the columns that come of them. Shared by all devices alike.
 
+    `replan` gives the blocks of some of its fields when this is known to be refused.
+    """
+
+    fields: tuple[Field, ...]
     blocks: tuple[tuple[Block, Layout], ...]
     columns: tuple[Column, ...]
+    replan: Callable[[Sequence[Field], Refused], Sequence[Block]]
 
 
 class ModbusDevice:
@@ -49,62 +73,203 @@ class ModbusDevice:
     ) -> None:
         self._wire = wire
         self._unit = device.unit
+        self._pace = wire.pace(device.timeout_s, device.turnaround_s)
         self._clock = clock
-        self._resolution_s = {name: group.time_resolution_s for name, group in device.groups.items()}
-        self._parts = {
-            name: [_Part(block, layout) for block, layout in reading.blocks]
-            for name, reading in readings.items()
-        }
         m = short_name(document)
         self.schemas = {
             name: Schema(device.name, name, reading.columns, document, m)
             for name, reading in readings.items()
         }
+        self._groups = {
+            name: _Group(self.schemas[name], each, device.groups[name].interval_s,
+                         device.groups[name].time_resolution_s)
+            for name, each in readings.items()
+        }  # fmt: skip
 
     async def read(self, group: str) -> Scan:
         """Read every block of a group. Raises DeviceError when none was answered."""
         loop = asyncio.get_running_loop()
-        decoded: list[Decoded] = []
-        middles: list[float | None] = []
-        failed: DeviceError | None = None
-        for part in self._parts[group]:
-            if failed is None or not failed.silent:
-                try:
-                    data, sent, received = await self._wire.read(self._unit, part.block)
-                except DeviceError as error:
-                    failed = error
-                else:
-                    decoded.append(part.decode(data))
-                    middles.append((sent + received) / 2)
-                    continue
-            decoded.append(_unknown(part, failed))
-            middles.append(None)
-        answered = [middle for middle in middles if middle is not None]
+        its = self._groups[group]
+        self._wire.expect(self._unit, group, its.interval_s)
+        its.forget(loop.time())
+        came, failed = await self._blocks(its)
+        answered = [each.middle for each in came if each.middle is not None]
         if failed is not None and not answered:
             raise failed
+        if not answered:
+            raise DeviceError("illegal_address", "the device refuses every tag of the group")
         # The wall clock is read once, behind the last answer; the loop's clock tells how long ago the first
         # was.
-        time_ns = self._clock() - round((loop.time() - answered[0]) * 1e9)
-        wide = answered[-1] - answered[0] > self._resolution_s[group]
-        offsets_ms = _offsets_ms(decoded, middles, answered[0]) if wide else None
-        return _joined(self.schemas[group], time_ns, decoded, offsets_ms)
+        first = answered[0]
+        time_ns = self._clock() - round((loop.time() - first) * 1e9)
+        wide = max(answered) - min(answered) > its.resolution_s
+        return _joined(its, time_ns, came, first if wide else None)
 
     async def identity(self) -> str:
         """What it says it is; most devices refuse to say."""
         try:
-            return identity(await self._wire.ask(self._unit, REQUEST))
+            return identity((await self._wire.ask(self._unit, Question(REQUEST), self._pace)).data)
         except DeviceError:
             return ""
 
+    async def _blocks(self, its: "_Group") -> tuple[list["_Came"], DeviceError | None]:
+        """What came of each block, in their order, and the last failure; refused ones are looked into."""
+        came: list[_Came] = []
+        refused: list[_Part] = []
+        failed: DeviceError | None = None
+        for part in its.parts:
+            if failed is None or not failed.silent:
+                try:
+                    answer = await self._ask(part.question)
+                except DeviceError as error:
+                    failed = error
+                    if error.reason in REFUSALS:
+                        refused.append(part)
+                else:
+                    came.append(_Came(part.places, part.decode(answer.data), _middle(answer)))
+                    continue
+            came.append(_Came(part.places, _unknown(part, failed)))
+        if refused and failed is not None and not failed.silent:
+            came += await self._look(its, refused, sound=any(each.middle is not None for each in came))
+        return came, failed
+
+    async def _ask(self, question: Question) -> Answer:
+        return await self._wire.ask(self._unit, question, self._pace)
+
+    # What is refused
+
+    async def _look(self, its: "_Group", refused: Sequence["_Part"], *, sound: bool) -> list["_Came"]:
+        """Look into blocks that were refused; gives what came of them after all.
+
+        Nothing is learned of a device that refuses everything: that is its state, not its addresses.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < its.look_at and not sound:
+            return []
+        search = Search(
+            lambda block: self._ask(reading(block)), lambda fields: its.planned(fields, Refused())
+        )
+        try:
+            for part in refused:
+                await search.look(part.block)
+            sound = sound or bool(search.answers) or await self._witness(its)
+        except DeviceError:
+            return its.came(search.answers)  # what it has not told by now is for the next scan
+        if not sound:
+            its.look_at = now + FRUITLESS_S
+        elif search.refused:
+            self._learn(its, search.refused, now)
+        return its.came(search.answers)
+
+    async def _witness(self, its: "_Group") -> bool:
+        """Whether another group of the device is given something. Raises DeviceError when it is silent."""
+        other = next(
+            (each.parts[0] for each in self._groups.values() if each is not its and each.parts), None
+        )
+        if other is None:
+            return False
+        try:
+            await self._ask(other.question)
+        except DeviceError as error:
+            if error.reason not in REFUSALS:
+                raise
+            return False
+        return True
+
+    def _learn(self, its: "_Group", refused: Refused, now: float) -> None:
+        device, group = its.schema.stream
+        its.learn(refused, now)
+        if refused.fields:
+            log.warning(
+                "tags refused", device=device, group=group, tags=sorted(refused.fields), again_s=AGAIN_S
+            )
+        if refused.holes or refused.longest:
+            log.info(
+                "requests cut smaller",
+                device=device,
+                group=group,
+                holes={table: list(ranges) for table, ranges in refused.holes.items()},
+                longest=dict(refused.longest),
+            )
+
+
+@dataclass(slots=True)
+class _Group:
+    """How one group of one device is read just now, with what it refuses."""
+
+    schema: Schema
+    reading: Reading
+    interval_s: float
+    resolution_s: float
+    parts: list["_Part"] = field(init=False)
+    refused: Refused = field(default_factory=Refused)
+    fixed: list["_Came"] = field(default_factory=list)
+    look_at: float = 0.0
+    _again_at: float = 0.0
+    _places: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = {name: place for place, name in enumerate(self.schema.names)}
+        self._start()
+
+    @property
+    def whole(self) -> bool:
+        """Its blocks are those of the plan, so that their columns follow each other."""
+        return not self.refused
+
+    def planned(self, fields: Sequence[Field], refused: Refused) -> Sequence[Block]:
+        """The blocks of some fields."""
+        return self.reading.replan(fields, refused)
+
+    def came(self, answers: Iterable[tuple[Block, Answer]]) -> list["_Came"]:
+        """What answers to blocks bring that are none of its parts."""
+        found = []
+        for block, answer in answers:
+            part = self._part(block, compile_block(block))
+            found.append(_Came(part.places, part.decode(answer.data), _middle(answer)))
+        return found
+
+    def learn(self, refused: Refused, now: float) -> None:
+        """Leave out what is refused, for an hour."""
+        self.refused = self.refused.merged(refused)
+        self._again_at = self._again_at or now + AGAIN_S
+        blocks = self.planned(self.refused.left(self.reading.fields), self.refused)
+        self.parts = [self._part(block, compile_block(block)) for block in blocks]
+        self.fixed = [
+            _Came(self._of(item), _all_bad(len(columns_of(item)), self.refused.fields[item.name]))
+            for item in self.reading.fields
+            if item.name in self.refused.fields
+        ]
+
+    def forget(self, now: float) -> None:
+        """Ask for everything again when the hour is over."""
+        if self._again_at and now >= self._again_at:
+            self._start()
+
+    def _start(self) -> None:
+        self.refused, self._again_at, self.fixed = Refused(), 0.0, []
+        self.parts = [self._part(block, layout) for block, layout in self.reading.blocks]
+
+    def _part(self, block: Block, layout: Layout) -> "_Part":
+        return _Part(block, layout, tuple(self._places[column.name] for column in layout.columns))
+
+    def _of(self, item: Field) -> tuple[int, ...]:
+        return tuple(self._places[column.name] for column in columns_of(item))
+
 
 class _Part:
-    """One block of a device's group with the last answer: equal bytes are equal values."""
+    """One block of a group with the last answer: equal bytes are equal values.
 
-    __slots__ = ("_data", "_decoded", "block", "layout")
+    `places` are those of its columns in the schema.
+    """
 
-    def __init__(self, block: Block, layout: Layout) -> None:
+    __slots__ = ("_data", "_decoded", "block", "layout", "places", "question")
+
+    def __init__(self, block: Block, layout: Layout, places: tuple[int, ...]) -> None:
         self.block = block
+        self.question = reading(block)
         self.layout = layout
+        self.places = places
         self._data = b""
         self._decoded: Decoded = ((), None)
 
@@ -114,29 +279,71 @@ class _Part:
         return self._decoded
 
 
-def _unknown(part: _Part, error: DeviceError) -> Decoded:
-    count = len(part.layout.columns)
-    return (None,) * count, (bad(error.reason),) * count
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """Columns of a scan; `middle` is when they were read (time of the loop, s), None when they were not."""
+
+    places: tuple[int, ...]
+    decoded: Decoded
+    middle: float | None = None
 
 
-def _joined(
-    schema: Schema, time_ns: int, decoded: Sequence[Decoded], offsets_ms: tuple[float, ...] | None
-) -> Scan:
-    if len(decoded) == 1:
-        return Scan(schema, time_ns, *decoded[0])
-    values = tuple(chain.from_iterable(part[0] for part in decoded))
+def _middle(answer: Answer) -> float:
+    return (answer.sent + answer.received) / 2
+
+
+def _unknown(part: _Part, error: DeviceError | None) -> Decoded:
+    return _all_bad(len(part.places), error.reason if error else "stale")
+
+
+def _all_bad(count: int, reason: str) -> Decoded:
+    return (None,) * count, (bad(reason),) * count
+
+
+def _joined(its: _Group, time_ns: int, came: Sequence[_Came], first: float | None) -> Scan:
+    """The scan; `first` is the middle of its first request when each value is to have a time of its own."""
+    if its.whole and len(came) == len(its.parts):
+        return _in_order(its.schema, time_ns, came, first)
+    return _placed(its.schema, time_ns, (*came, *its.fixed), first)
+
+
+def _in_order(schema: Schema, time_ns: int, came: Sequence[_Came], first: float | None) -> Scan:
+    offsets_ms = None if first is None else tuple(chain.from_iterable(_offsets(each, first) for each in came))
+    if len(came) == 1:
+        return Scan(schema, time_ns, *came[0].decoded, None, offsets_ms)
+    values = tuple(chain.from_iterable(each.decoded[0] for each in came))
     quality: tuple[str, ...] | None = None
-    if any(part[1] for part in decoded):
-        quality = tuple(chain.from_iterable(part[1] or (GOOD,) * len(part[0]) for part in decoded))
+    if any(each.decoded[1] for each in came):
+        quality = tuple(
+            chain.from_iterable(each.decoded[1] or (GOOD,) * len(each.decoded[0]) for each in came)
+        )
     return Scan(schema, time_ns, values, quality, None, offsets_ms)
 
 
-def _offsets_ms(
-    decoded: Sequence[Decoded], middles: Sequence[float | None], first: float
-) -> tuple[float, ...]:
-    """Each value's distance in ms from the first answer, by its own request; 0 where none came."""
-    return tuple(
-        offset
-        for (values, _), middle in zip(decoded, middles, strict=True)
-        for offset in (0.0 if middle is None else round((middle - first) * 1000, 3),) * len(values)
+def _placed(schema: Schema, time_ns: int, came: Iterable[_Came], first: float | None) -> Scan:
+    """Put in place what came in another order; what came later of a column counts."""
+    count = len(schema.columns)
+    values: list[Value] = [None] * count
+    quality = [bad("stale")] * count
+    offsets_ms = [0.0] * count
+    for each in came:
+        texts = each.decoded[1] or (GOOD,) * len(each.places)
+        for place, value, text in zip(each.places, each.decoded[0], texts, strict=True):
+            values[place], quality[place] = value, text
+        if first is not None:
+            for place, offset in zip(each.places, _offsets(each, first), strict=True):
+                offsets_ms[place] = offset
+    return Scan(
+        schema,
+        time_ns,
+        tuple(values),
+        tuple(quality) if any(quality) else None,
+        None,
+        None if first is None else tuple(offsets_ms),
     )
+
+
+def _offsets(came: _Came, first: float) -> tuple[float, ...]:
+    """Each value's distance in ms from the first answer, by its own request; 0 where none came."""
+    offset = 0.0 if came.middle is None else round((came.middle - first) * 1000, 3)
+    return (offset,) * len(came.places)

@@ -1,10 +1,14 @@
 """Modbus as the agent uses it: a wire per connection, a poller per device."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from itertools import chain
 
 from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, NodeLimits
 from edge_agent.core.codec import compile_block
+from edge_agent.core.plan import Block
+from edge_agent.core.refused import Refused
 from edge_agent.core.registers import Field
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.device import ModbusDevice, Reading
@@ -54,4 +58,9 @@ def _compiled(limits: Limits | NodeLimits, fields: tuple[Field, ...]) -> Reading
     blocks = blocks_of(limits, fields)
     layouts = [compile_block(block) for block in blocks]
     columns = tuple(chain.from_iterable(layout.columns for layout in layouts))
-    return Reading(tuple(zip(blocks, layouts, strict=True)), columns)
+    return Reading(fields, tuple(zip(blocks, layouts, strict=True)), columns, partial(_replanned, limits))
+
+
+def _replanned(limits: Limits | NodeLimits, fields: Sequence[Field], refused: Refused) -> list[Block]:
+    """The blocks of some fields, around what is refused."""
+    return blocks_of(limits, fields)

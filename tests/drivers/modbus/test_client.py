@@ -11,7 +11,8 @@ import pytest
 
 from edge_agent.config.settings import ModbusConnection
 from edge_agent.core.registers import Table
-from edge_agent.drivers.modbus.client import UNACKNOWLEDGED_MS, ModbusSocket
+from edge_agent.drivers.modbus.client import ModbusClient, reading
+from edge_agent.drivers.modbus.numbered import UNACKNOWLEDGED_MS, NumberedLine
 from edge_agent.errors import DeviceError
 from tests.drivers.modbus.scripted import (
     Answer,
@@ -48,7 +49,7 @@ async def test_a_block_is_asked_with_the_function_of_its_table_and_gives_its_byt
     table: Table, request_pdu: str, data: str
 ) -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        assert await line.read(17, block(3, 10, table)) == bytes.fromhex(data)
+        assert await line.ask(17, reading(block(3, 10, table))) == bytes.fromhex(data)
         assert plc.requests == [bytes.fromhex("0001 0000 0006 11" + request_pdu)]
 
 
@@ -62,7 +63,7 @@ async def test_an_answer_may_come_byte_by_byte() -> None:
         return whole[-1:]
 
     async with ScriptedPlc(slowly) as plc, opened(plc.connection) as line:
-        assert await line.read(1, block(100, 3)) == registers(100, 3)
+        assert await line.ask(1, reading(block(100, 3))) == registers(100, 3)
 
 
 def _exchanged(request: bytes, at: int, value: int) -> bytes:
@@ -77,26 +78,74 @@ WRONG: dict[str, Answer] = {
     "another unit": lambda request: _exchanged(request, 6, 2),
     "a transaction to come": lambda request: _exchanged(request, 1, request[1] + 1),
     "transaction 0": lambda request: b"\0\0" + right(request)[2:],
-    "another protocol": lambda request: _exchanged(request, 3, 1),
     "an exception to another function": lambda request: frame(request, b"\x84\x02"),
     "an exception of another unit": lambda request: frame(request, b"\x83\x02")[:6] + b"\x02\x83\x02",
     "an exception with more behind it": lambda request: frame(request, b"\x83\x02\x00"),
     "an exception without a code": lambda request: frame(request, b"\x83"),
-    "a frame without a function": lambda request: frame(request, b"") + b"\0\0",
+}
+GARBAGE: dict[str, Answer] = {
+    "another protocol": lambda request: _exchanged(request, 3, 1),
     "a frame longer than any": lambda request: request[:4] + b"\xff\xff" + bytes(300),
     "text": lambda _request: b"HTTP/1.0 400 Bad Request\r\n\r\n",
 }
 
 
 @pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG.keys())
-async def test_what_is_no_answer_to_the_request_closes_the_socket(answer: Answer) -> None:
+async def test_what_is_no_answer_to_the_request_fails_that_request_alone(answer: Answer) -> None:
+    async with ScriptedPlc(answer) as plc, opened(plc.connection) as line:
+        async with asyncio.timeout(1):
+            assert await reason(line, 100, 2) == "wrong_answer"
+
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
+        assert plc.connections == 1
+
+
+@pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_what_is_not_the_protocol_closes_the_socket(answer: Answer) -> None:
     async with ScriptedPlc(answer) as plc, opened(plc.connection) as line:
         async with asyncio.timeout(1):
             assert await reason(line, 100, 2) == "wrong_answer"
 
         assert not line.connected
         await line.connect()
-        assert await line.read(1, block(100, 2)) == registers(100, 2)
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
+
+
+async def test_an_empty_frame_is_a_wrong_answer() -> None:
+    async with (
+        ScriptedPlc(lambda request: frame(request, b"") + b"\0\0") as plc,
+        opened(plc.connection) as line,
+    ):
+        assert await reason(line, 100, 2) == "wrong_answer"
+
+
+async def test_the_third_answer_to_nothing_in_a_row_closes_the_socket() -> None:
+    def strange(request: bytes) -> bytes:
+        return b"\x77\x77" + right(request)[2:]
+
+    async with ScriptedPlc(strange, strange, right, strange, strange) as plc, opened(plc.connection) as line:
+        reasons = [await reason(line, 100, 2) for _ in range(5)]
+        assert reasons == ["wrong_answer", "wrong_answer", "", "wrong_answer", "wrong_answer"]
+        assert line.connected
+
+        plc.script.append(strange)
+        assert await reason(line, 100, 2) == "wrong_answer"
+
+        assert not line.connected
+
+
+async def test_several_requests_may_be_under_way_and_are_answered_in_any_order() -> None:
+    def nothing(_request: bytes) -> bytes:
+        return b""
+
+    def both(request: bytes) -> bytes:
+        return right(request) + right(plc.requests[0])
+
+    async with ScriptedPlc(nothing, both) as plc, opened(plc.connection) as line:
+        first = asyncio.create_task(line.ask(1, reading(block(100, 2))))
+        second = asyncio.create_task(line.ask(2, reading(block(200, 2))))
+
+        assert [await first, await second] == [registers(100, 2), registers(200, 2)]
 
 
 SHORT: dict[str, Answer] = {
@@ -112,11 +161,9 @@ SHORT: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("answer", SHORT.values(), ids=SHORT.keys())
-async def test_an_answer_of_another_size_is_a_short_answer_and_closes_the_socket(answer: Answer) -> None:
+async def test_an_answer_of_another_size_is_a_short_answer(answer: Answer) -> None:
     async with ScriptedPlc(answer) as plc, opened(plc.connection) as line:
         assert await reason(line, 100, 2) == "short_answer"
-
-        assert not line.connected
 
 
 async def test_garbage_never_becomes_a_value() -> None:
@@ -129,7 +176,7 @@ async def test_garbage_never_becomes_a_value() -> None:
         return bytes(answer) if answer != right(request) else b"garbage"
 
     async with ScriptedPlc() as plc:
-        line = ModbusSocket(plc.impatient)
+        line = ModbusClient(plc.impatient)
         for address in range(150):
             plc.script.append(garbled)
             await line.connect()
@@ -142,7 +189,7 @@ async def test_an_exception_leaves_the_socket_open() -> None:
         assert await reason(line, 100, 2) == "exception:2"
 
         assert line.connected
-        assert await line.read(1, block(100, 2)) == registers(100, 2)
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
 
 
 async def test_silence_is_a_timeout_and_leaves_the_socket_open() -> None:
@@ -150,7 +197,7 @@ async def test_silence_is_a_timeout_and_leaves_the_socket_open() -> None:
         assert await reason(line, 100, 2) == "timeout"
         assert await reason(line, 100, 2) == "timeout"
 
-        assert await line.read(1, block(200, 2)) == registers(200, 2)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
         assert plc.connections == 1
 
 
@@ -161,8 +208,8 @@ async def test_a_late_answer_is_not_taken_for_the_next() -> None:
     async with ScriptedPlc(silence, both) as plc, opened(plc.impatient) as line:
         assert await reason(line, 100, 2) == "timeout"
 
-        assert await line.read(1, block(200, 2)) == registers(200, 2)
-        assert await line.read(1, block(300, 2)) == registers(300, 2)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert await line.ask(1, reading(block(300, 2))) == registers(300, 2)
         assert plc.connections == 1
 
 
@@ -174,21 +221,22 @@ async def test_a_late_answer_may_come_in_halves_around_the_next_request() -> Non
         assert await reason(line, 100, 2) == "timeout"
         plc.send(right(plc.requests[0])[:6])
 
-        assert await line.read(1, block(200, 2)) == registers(200, 2)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
         assert plc.connections == 1
 
 
-async def test_late_answers_come_out_of_order_and_only_once() -> None:
+async def test_late_answers_may_come_out_of_order_and_twice() -> None:
     def all_three(request: bytes) -> bytes:
         return right(plc.requests[1]) + right(plc.requests[0]) + right(request)
 
     async with ScriptedPlc(silence, silence, all_three) as plc, opened(plc.impatient) as line:
         assert [await reason(line, 100, 2), await reason(line, 101, 2)] == ["timeout", "timeout"]
-        assert await line.read(1, block(200, 2)) == registers(200, 2)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
 
         plc.send(right(plc.requests[0]))
 
-        await until(lambda: not line.connected)
+        assert await line.ask(1, reading(block(300, 2))) == registers(300, 2)
+        assert plc.connections == 1
 
 
 async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next() -> None:
@@ -196,13 +244,13 @@ async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next() -> 
         return right(plc.requests[0]) + right(request)
 
     async with ScriptedPlc(silence, both) as plc, opened(plc.connection) as line:
-        task = asyncio.create_task(line.read(1, block(100, 2)))
+        task = asyncio.create_task(line.ask(1, reading(block(100, 2))))
         await until(lambda: len(plc.requests) == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert await line.read(1, block(200, 2)) == registers(200, 2)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
 
 
 @pytest.mark.parametrize("size", [1, 6, 7, 8, 12])
@@ -212,20 +260,21 @@ async def test_a_part_of_an_answer_at_the_timeout_closes_the_socket(size: int) -
 
         assert not line.connected
         await line.connect()
-        assert await line.read(1, block(100, 2)) == registers(100, 2)
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
 
 
-async def test_an_answer_that_comes_twice_closes_the_socket_behind_the_first() -> None:
+async def test_an_answer_that_comes_twice_is_taken_once() -> None:
     async with ScriptedPlc(lambda request: right(request) * 2) as plc, opened(plc.connection) as line:
-        assert await line.read(1, block(100, 2)) == registers(100, 2)
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
 
-        await until(lambda: not line.connected)
+        assert await line.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert plc.connections == 1
 
 
-async def test_a_frame_that_nobody_asked_for_closes_the_socket() -> None:
+async def test_frames_that_nobody_asked_for_close_the_socket_in_the_end() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        await line.read(1, block(100, 2))
-        plc.send(bytes.fromhex("0000 0000 0005 01 03 02 0001"))
+        await line.ask(1, reading(block(100, 2)))
+        plc.send(bytes.fromhex("0000 0000 0005 01 03 02 0001") * 3)
 
         await until(lambda: not line.connected)
 
@@ -237,23 +286,23 @@ async def test_a_socket_that_dies_ends_the_request_at_once() -> None:
 
     async with ScriptedPlc(hang_up) as plc, opened(plc.connection) as line, asyncio.timeout(1):
         with pytest.raises(DeviceError, match="closed by the device") as caught:
-            await line.read(1, block(100, 2))
+            await line.ask(1, reading(block(100, 2)))
 
     assert caught.value.reason == "disconnected"
 
 
 async def test_connecting_again_closes_the_socket_before() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        before = line._stream
+        before = line._line
         await line.connect()
 
         assert before is not None
         assert not before.open
-        assert await line.read(1, block(100, 2)) == registers(100, 2)
+        assert await line.ask(1, reading(block(100, 2))) == registers(100, 2)
 
 
 async def test_nothing_is_read_without_a_connection() -> None:
-    line = ModbusSocket(ModbusConnection("plc", "127.0.0.1", 1))
+    line = ModbusClient(ModbusConnection("plc", "127.0.0.1", 1))
 
     assert await reason(line, 0, 1) == "disconnected"
 
@@ -264,7 +313,7 @@ async def test_a_refused_connection_names_the_address_and_why() -> None:
         port = held.getsockname()[1]
 
         with pytest.raises(DeviceError) as caught:
-            await ModbusSocket(ModbusConnection("plc", "127.0.0.1", port)).connect()
+            await ModbusClient(ModbusConnection("plc", "127.0.0.1", port)).connect()
 
     assert caught.value.reason == "disconnected"
     assert caught.value.detail == f"127.0.0.1:{port}: Connection refused"
@@ -272,7 +321,7 @@ async def test_a_refused_connection_names_the_address_and_why() -> None:
 
 async def test_a_host_whose_name_nobody_knows_is_told_in_the_words_of_the_resolver() -> None:
     with pytest.raises(DeviceError) as caught:
-        await ModbusSocket(ModbusConnection("plc", "plc.invalid", 502)).connect()
+        await ModbusClient(ModbusConnection("plc", "plc.invalid", 502)).connect()
 
     assert caught.value.detail.startswith("plc.invalid:502: ")
     assert "error -" not in caught.value.detail
@@ -286,7 +335,7 @@ async def test_a_host_that_swallows_connections_is_given_up_after_its_time() -> 
             each.setblocking(False)
             each.connect_ex(full.getsockname())
         port = full.getsockname()[1]
-        line = ModbusSocket(ModbusConnection("plc", "127.0.0.1", port, connect_timeout_s=0.1))
+        line = ModbusClient(ModbusConnection("plc", "127.0.0.1", port, connect_timeout_s=0.1))
 
         with pytest.raises(DeviceError, match=r"disconnected: .*: no answer within 0.1 s"):
             await line.connect()
@@ -296,11 +345,11 @@ async def test_a_host_that_swallows_connections_is_given_up_after_its_time() -> 
 
 async def test_transactions_count_from_1_and_never_become_0() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        await line.read(1, block(0, 1))
-        assert line._stream is not None
-        line._stream._transaction = 0xFFFE
-        await line.read(1, block(0, 1))
-        await line.read(1, block(0, 1))
+        await line.ask(1, reading(block(0, 1)))
+        assert isinstance(line._line, NumberedLine)
+        line._line._number = 0xFFFE
+        await line.ask(1, reading(block(0, 1)))
+        await line.ask(1, reading(block(0, 1)))
 
     assert [request[:2].hex() for request in plc.requests] == ["0001", "ffff", "0001"]
 
@@ -308,15 +357,16 @@ async def test_transactions_count_from_1_and_never_become_0() -> None:
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="an option of Linux")
 async def test_the_kernel_gives_up_a_host_that_acknowledges_nothing() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        assert line._stream is not None
-        handle = line._stream._transport.get_extra_info("socket")
+        assert isinstance(line._line, NumberedLine)
+        assert line._line._transport is not None
+        handle = line._line._transport.get_extra_info("socket")
 
         assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
 
 
 @asynccontextmanager
-async def opened(connection: ModbusConnection) -> AsyncIterator[ModbusSocket]:
-    line = ModbusSocket(connection)
+async def opened(connection: ModbusConnection) -> AsyncIterator[ModbusClient]:
+    line = ModbusClient(connection)
     await line.connect()
     try:
         yield line
@@ -324,10 +374,10 @@ async def opened(connection: ModbusConnection) -> AsyncIterator[ModbusSocket]:
         line.close()
 
 
-async def reason(line: ModbusSocket, address: int, count: int) -> str:
+async def reason(line: ModbusClient, address: int, count: int) -> str:
     """Why a read failed; empty when it did not."""
     try:
-        await line.read(1, block(address, count))
+        await line.ask(1, reading(block(address, count)))
     except DeviceError as error:
         return error.reason
     return ""

@@ -23,8 +23,12 @@ async def test_devices_that_read_the_same_share_one_plan() -> None:
     two = device(modbus, profile())  # equal tags, but objects of their own
 
     assert one.schemas["fast"].columns is two.schemas["fast"].columns
-    assert [part.layout for part in one._parts["fast"]] == [part.layout for part in two._parts["fast"]]
-    assert one._parts["fast"][0] is not two._parts["fast"][0]  # the last answer is a device's own
+    assert [part.layout for part in one._groups["fast"].parts] == [
+        part.layout for part in two._groups["fast"].parts
+    ]
+    assert (
+        one._groups["fast"].parts[0] is not two._groups["fast"].parts[0]
+    )  # the last answer is a device's own
 
 
 async def test_devices_that_read_something_else_have_plans_of_their_own() -> None:
@@ -38,7 +42,9 @@ async def test_devices_that_read_something_else_have_plans_of_their_own() -> Non
         device(modbus, replace(profile(), limits=Limits(max_registers=2))),
     ]
 
-    blocks = [[(part.block.address, part.block.count) for part in each._parts["fast"]] for each in devices]
+    blocks = [
+        [(part.block.address, part.block.count) for part in each._groups["fast"].parts] for each in devices
+    ]
     assert blocks == [[(0, 4)], [(0, 2)], [(7, 2)], [(0, 2), (2, 2)]]
 
 

@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge_agent.config.settings import ModbusConnection, Tag
+from edge_agent.core.plan import Block
 from edge_agent.core.registers import Field
-from edge_agent.drivers.modbus.wire import Wire, connect
+from edge_agent.drivers.modbus.client import reading
+from edge_agent.drivers.modbus.wire import Pace, Wire, connect
 from edge_agent.errors import DeviceError
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
@@ -50,16 +52,16 @@ async def test_two_devices_on_a_wire_are_asked_one_after_the_other() -> None:
         return right(request)
 
     async with ScriptedPlc(held) as plc, connect(plc.connection) as wire:
-        first = asyncio.create_task(wire.read(1, block(100, 2)))
-        second = asyncio.create_task(wire.read(2, block(200, 2)))
+        first = asyncio.create_task(data(wire, 1, block(100, 2)))
+        second = asyncio.create_task(data(wire, 2, block(200, 2)))
         await until(lambda: len(plc.requests) == 1)
         for _ in range(20):
             await asyncio.sleep(0)  # time enough for the second one to push ahead, if it could
         assert len(plc.requests) == 1
         answered.set()
 
-        assert (await first)[0] == registers(100, 2)
-        assert (await second)[0] == registers(200, 2)
+        assert await first == registers(100, 2)
+        assert await second == registers(200, 2)
         assert [request[6] for request in plc.requests] == [1, 2]
         assert plc.connections == 1
 
@@ -74,9 +76,9 @@ async def test_a_read_tells_when_its_request_went_out_and_its_answer_came() -> N
 
     async with ScriptedPlc(noted) as plc, connect(plc.connection) as wire:
         before = loop.time()
-        _, sent, received = await wire.read(1, block(100, 2))
+        answer = await wire.ask(1, reading(block(100, 2)), Pace(5.0))
 
-        assert before <= sent <= answered[0] <= received <= loop.time()
+        assert before <= answer.sent <= answered[0] <= answer.received <= loop.time()
 
 
 async def test_a_plc_that_is_absent_at_first_is_read_when_it_comes() -> None:
@@ -138,7 +140,7 @@ async def test_between_two_attempts_a_read_fails_at_once_and_says_why() -> None:
         await plc.switch(Faults())
 
         with pytest.raises(DeviceError, match=f"disconnected: 127.0.0.1:{plc.port}: "):
-            await wire.read(1, block(0, 2))
+            await data(wire, 1, block(0, 2))
 
         assert plc.requests == 0
 
@@ -148,10 +150,10 @@ async def test_a_socket_closed_by_the_device_while_idle_is_opened_again_silently
         wire = Wire(plc.connection, uniform=longest)
         with capture_logs() as events:
             for turn in range(1, 4):
-                assert (await wire.read(1, block(100, 2)))[0] == registers(100, 2)
+                assert await data(wire, 1, block(100, 2)) == registers(100, 2)
                 assert plc.connections == turn
                 plc.hang_up()
-                await until(lambda: not wire._socket.connected)
+                await until(lambda: not wire._client.connected)
         wire.close()
 
     assert events == []
@@ -220,7 +222,7 @@ async def test_a_cancelled_attempt_to_connect_does_not_count_as_a_failure() -> N
 
     async with ScriptedPlc() as plc:
         wire = Wire(plc.connection, uniform=noted)
-        task = asyncio.create_task(wire.read(1, block(100, 2)))
+        task = asyncio.create_task(data(wire, 1, block(100, 2)))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -239,10 +241,15 @@ def wire_to(port: int, uniform: Callable[[float, float], float]) -> Wire:
     return Wire(ModbusConnection("plc", "127.0.0.1", port), uniform=uniform)
 
 
+async def data(wire: Wire, unit: int, asked: Block) -> bytes:
+    """The data of a block."""
+    return (await wire.ask(unit, reading(asked), wire.pace(None, None))).data
+
+
 async def reason(wire: Wire) -> str:
     """Why a read failed, or "good"."""
     try:
-        await wire.read(1, block(0, 2))
+        await data(wire, 1, block(0, 2))
     except DeviceError as error:
         return error.reason
     return "good"
@@ -251,10 +258,10 @@ async def reason(wire: Wire) -> str:
 async def test_wire_that_was_closed_is_not_opened_again() -> None:
     async with ScriptedPlc() as plc:
         async with connect(plc.connection) as wire:
-            await wire.read(1, block(100, 2))
+            await data(wire, 1, block(100, 2))
 
         with pytest.raises(DeviceError, match="no longer in use"):
-            await wire.read(1, block(100, 2))
+            await data(wire, 1, block(100, 2))
 
         assert plc.connections == 1
 
@@ -277,9 +284,9 @@ async def test_whoever_opens_a_wire_by_hand_does_not_wait_for_the_next_attempt()
             await wire.open()
         await plc.switch(Faults())
         with pytest.raises(DeviceError, match="Connection refused"):
-            await wire.read(1, block(0, 2))
+            await data(wire, 1, block(0, 2))
 
         await wire.open()
 
-        assert len((await wire.read(1, block(0, 2)))[0]) == 4
+        assert len(await data(wire, 1, block(0, 2))) == 4
         wire.close()
