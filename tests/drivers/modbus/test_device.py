@@ -237,7 +237,7 @@ def numbers(count: int) -> tuple[Tag, ...]:
 
 def profile_of(tags: tuple[Tag, ...], *, resolution_s: float = 0.1) -> Profile:
     groups: Mapping[str, Group] = {"fast": Group("fast", 1.0, time_resolution_s=resolution_s)}
-    return Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, Limits())
+    return Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, Limits(max_gap=16))
 
 
 def made(wire: "Wire | Fake", profile: Profile, unit: int = 1) -> ModbusDevice:
