@@ -1,17 +1,36 @@
-"""What a read costs on a wire, in seconds during which nobody else can ask over it.
+"""What a read costs on a wire, in seconds during which nobody else is answered over it.
 
-    serial, RTU     8 characters of request,  5 +  n of answer      n: bytes of data, 2 for a register and
-    serial, ASCII  17 characters of request, 11 + 2n of answer      1 for 8 bits
-    network         a round trip, and next to nothing for the data
-
-RTU: address, function and CRC (2) around start (2) and count (2), or around byte count (1) and data (Modbus
-over Serial Line 1.02, 2.5.1; Application Protocol 1.1b3, 6.1-6.4). ASCII: a colon, two characters for each
-byte of the same with an LRC (1) in place of the CRC, CR and LF (Serial Line, 2.5.2). To both come what the
-device takes to answer and the pause before the next request.
+On a serial line: the characters of request and answer, what the device takes to answer, and the pause before
+the next request. On a network: a round trip with what the device takes, the pause, and next to nothing for
+the bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Characters of a read's request, of its answer without data, and of each byte of data in the answer."""
+
+    request: int
+    answer: int
+    data: int
+
+    def answered(self, data_bytes: int) -> int:
+        """Characters of an answer; a register has 2 bytes, 8 bits have 1."""
+        return self.answer + data_bytes * self.data
+
+
+FRAMES: Mapping[str, Frames] = {
+    # Header 7, function 1; start 2 and count 2, or byte count 1 (Messaging on TCP/IP 1.0b, 3.1.3).
+    "tcp": Frames(12, 9, 1),
+    # Address 1, function 1, CRC 2; the same (Modbus over Serial Line 1.02, 2.5.1).
+    "rtu": Frames(8, 5, 1),
+    # A colon, CR and LF; two characters for each of those bytes, with an LRC 1 for the CRC (2.5.2 there).
+    "ascii": Frames(17, 11, 2),
+}
+"""How reads are framed, by the word that the configuration has for it."""
 
 SERIAL_LATENCY_S = 0.010
 """What a device on a serial line takes to answer, unless it was measured: it has to see a silence of 3.5
@@ -40,15 +59,11 @@ class Cost:
 
 
 def serial(
-    character_s: float,
-    framing: Literal["rtu", "ascii"],
-    *,
-    turnaround_s: float,
-    latency_s: float = SERIAL_LATENCY_S,
+    character_s: float, frames: Frames, *, turnaround_s: float, latency_s: float = SERIAL_LATENCY_S
 ) -> Cost:
     """A line on which a character takes `character_s`, with `turnaround_s` before the next request."""
-    characters, each = (8 + 5, 1) if framing == "rtu" else (17 + 11, 2)
-    return Cost(characters * character_s + latency_s + turnaround_s, each * character_s)
+    bare_s = (frames.request + frames.answer) * character_s
+    return Cost(bare_s + latency_s + turnaround_s, frames.data * character_s)
 
 
 def network(*, turnaround_s: float = 0.0, latency_s: float = NETWORK_LATENCY_S) -> Cost:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.cost import Cost, serial
+from edge_agent.core.cost import FRAMES, Cost, serial
 from edge_agent.core.plan import Block, Limits, Unreadable, plan
 from edge_agent.core.registers import Field
 
-METER_LINE = serial(11 / 9600, "rtu", turnaround_s=0.009)
+METER_LINE = serial(11 / 9600, FRAMES["rtu"], turnaround_s=0.009)
 """9600 bit/s, even parity: a request costs as much as 14.8 registers."""
 TEN = Cost(request_s=0.010, byte_s=0.0005)
 """A request costs as much as ten registers."""

@@ -20,7 +20,7 @@ class Wire:
     """
 
     def __init__(self, connection: ModbusConnection, *, uniform: Callable[[float, float], float]) -> None:
-        self._connection = connection
+        self.connection = connection
         self._socket = ModbusSocket(connection)
         self._lock = asyncio.Lock()
         self._gate = Gate(connection.name, uniform)

@@ -216,6 +216,8 @@ Answer = tuple[bytes, float, float]
 class Fake:
     """A wire that gives these answers in turn; `answers` is asked once, at the first read."""
 
+    connection = ModbusConnection("plc", "127.0.0.1", 502)
+
     def __init__(self, answers: Callable[[], Sequence[Answer | DeviceError]]) -> None:
         self._answers = answers
         self._rest: list[Answer | DeviceError] | None = None
