@@ -5,20 +5,26 @@ from datetime import UTC, datetime
 
 from edge_agent.core.model import Value
 
-Cell = str | int
-"""What stands in a table; numbers are set to the right."""
+Cell = str | int | float
+"""What stands in a table; numbers are set to the right, those with a fraction as `figure` has them."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> Iterator[str]:
     """The lines of a table, each column as wide as its widest cell; a column without any cell is left out."""
     kept = [at for at in range(len(head)) if any(row[at] != "" for row in rows)]
-    numbers = {at for at in kept if all(isinstance(row[at], int) or row[at] == "" for row in rows)}
-    widths = {at: max(len(head[at]), *(len(str(row[at])) for row in rows)) for at in kept}
-    for row in (head, *rows):
-        cells = (
-            str(row[at]).rjust(widths[at]) if at in numbers else str(row[at]).ljust(widths[at]) for at in kept
-        )
+    numbers = {at for at in kept if all(isinstance(row[at], int | float) or row[at] == "" for row in rows)}
+    texts = [
+        [figure(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in (head, *rows)
+    ]
+    widths = {at: max(len(row[at]) for row in texts) for at in kept}
+    for row in texts:
+        cells = (row[at].rjust(widths[at]) if at in numbers else row[at].ljust(widths[at]) for at in kept)
         yield (" " * indent + "  ".join(cells)).rstrip()
+
+
+def figure(number: float) -> str:
+    """A number with three digits that count, and all those in front of the point: `0.467`, `61.4`, `1480`."""
+    return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
 
 
 def shown(value: Value) -> str:

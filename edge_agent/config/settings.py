@@ -8,6 +8,7 @@ from typing import Literal
 from edge_agent.core.cadence import phase
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Node
+from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
 Report = Literal["always", "on_change"]
@@ -91,15 +92,6 @@ class Tag:
         if self.flags:
             return tuple(text for bit, text in sorted(self.flags.items()) if value >> bit & 1)
         return self.enum.get(value, self.enum_else)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a device bears in one request: registers, bits, and how many unused ones may be read along."""
-
-    max_registers: int = 125
-    max_bits: int = 2000
-    max_gap: int = 16
 
 
 @dataclass(frozen=True, slots=True)

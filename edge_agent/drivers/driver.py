@@ -44,7 +44,8 @@ class Explained:
 
     `facts` are in the words of the protocol and in the order to be shown; a protocol has the same ones for
     all its requests. `tags` are those that come of it. Bytes are those of the protocol's own frames, of a
-    request and of its right answer; None where nobody can tell.
+    request and of its right answer. `cost_s` is how long the two and the pause behind them take, `share` how
+    much of all the time of its connection that is. None where nobody can tell.
     """
 
     group: str
@@ -53,6 +54,8 @@ class Explained:
     requests_per_s: float
     request_bytes: int | None = None
     answer_bytes: int | None = None
+    cost_s: float | None = None
+    share: float | None = None
 
 
 class Driver(Protocol):
@@ -69,8 +72,8 @@ class Driver(Protocol):
         """Open the connection of a wire now, if it is not open. Raises DeviceError when it cannot be had."""
         ...
 
-    def explain(self, device: settings.Device) -> Sequence[Explained]:
-        """What a device is asked, group by group, without asking it."""
+    def explain(self, connection: settings.Connection, device: settings.Device) -> Sequence[Explained]:
+        """What a device is asked over its connection, group by group, without asking it."""
         ...
 
     def device(self, wire: Any, device: settings.Device, document: bytes, clock: Clock) -> PolledDevice:  # noqa: ANN401 - a wire is the driver's own

@@ -74,7 +74,7 @@ async def test_device_with_bad_values_is_a_warning_that_names_them(
 
         assert await terminal.type("check", "--online", str(path)) == 1
 
-    assert "warn  press  1 of 2 values bad: absent bad:exception:2, connected in" in terminal.out
+    assert "warn  press  1 of 2 values bad: absent bad:illegal_address, connected in" in terminal.out
 
 
 async def test_running_agent_is_asked_and_keeps_the_only_connection(

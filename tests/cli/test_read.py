@@ -69,7 +69,7 @@ async def test_bad_values_are_a_problem_and_have_a_dash(tmp_path: Path, terminal
     assert code == 1
     there, absent = (line.split() for line in terminal.out.splitlines()[1:3])
     assert (there[0], there[2]) == ("there", "good")
-    assert absent == ["absent", "-", "bad:exception:2"]
+    assert absent == ["absent", "-", "bad:illegal_address"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,12 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right
     ]
 
 
+def test_a_fraction_is_shown_with_three_digits_that_count() -> None:
+    assert list(table(("MS",), [(0.46729,), (61.44,), (1480.3,), ("",), (7,)])) == [
+        "   MS", "0.467", " 61.4", " 1480", "", "    7",
+    ]  # fmt: skip
+
+
 def test_column_without_any_cell_is_left_out() -> None:
     assert list(table(("A", "B", "C"), [("1", "", "x"), ("2", "", "y")])) == ["A  C", "1  x", "2  y"]
 

@@ -180,7 +180,7 @@ def test_profiles_beside_the_gateway_come_before_shipped_ones(tmp_path: Path) ->
     folder = tmp_path / "profiles" / "eastron"
     folder.mkdir(parents=True)
     text = (shipped_profiles() / "eastron" / "sdm630-v2.yaml").read_text()
-    (folder / "sdm630-v2.yaml").write_text(text.replace("version: 1.0.0", "version: 1.0.7"))
+    (folder / "sdm630-v2.yaml").write_text(text.replace("version: 1.0.1", "version: 1.0.7"))
 
     gateway = _right(tmp_path, GATEWAY)
 
@@ -232,8 +232,8 @@ def test_the_digest_follows_every_file(tmp_path: Path) -> None:
         ("connection: plc", "connection: plcc", (6, 50, "unknown connection 'plcc' - did you mean 'plc'?")),
         ("connection: plc", "connection: plc, unit: 256", (6, 61, "256 is too large; at most 255")),
         ("sdm630-v2@1", "sdm630@1", (6, 17, "unknown profile 'eastron/sdm630' - did you mean 'eastron/sdm630-v2'?")),
-        ("sdm630-v2@1", "sdm630-v2", (6, 17, "profile 'eastron/sdm630-v2' is named without a version; write eastron/sdm630-v2@1 for 1.0.0")),
-        ("sdm630-v2@1", "sdm630-v2@3", (6, 17, "profile 'eastron/sdm630-v2' has no version 3; write eastron/sdm630-v2@1 for 1.0.0")),
+        ("sdm630-v2@1", "sdm630-v2", (6, 17, "profile 'eastron/sdm630-v2' is named without a version; write eastron/sdm630-v2@1 for 1.0.1")),
+        ("sdm630-v2@1", "sdm630-v2@3", (6, 17, "profile 'eastron/sdm630-v2' has no version 3; write eastron/sdm630-v2@1 for 1.0.1")),
         ("eastron/sdm630-v2@1", "sdm630", (6, 17, "'sdm630' is not a profile; write vendor/model@1, such as eastron/sdm630-v2@1")),
         ("connection: plc", "connection: plc, groups: {fats: {}}", (6, 64, "profile eastron/sdm630-v2 has no group 'fats' - did you mean 'fast'?")),
         ("connection: plc", "connection: plc, groups: {fast: {phase: 1s}}", (6, 78, "the phase is 1 s; it lies within the interval of 1 s")),

@@ -69,6 +69,7 @@ class ModbusStage:
         Tag(f"t{i}", "fast", "float32", Field(f"t{i}", "holding", 2 * i, "float32")) for i in range(80)
     )
     profile = Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, tags, Limits())
+    connection = ModbusConnection("plc", "127.0.0.1", 502)
     expected = shown(tags)
     opens_s = 0.003
 
@@ -92,6 +93,7 @@ class OpcUaStage:
         Tag(f"t{i}", "fast", "Float", Node(f"t{i}", "urn:plc", f"s=GVL.t{i}", "Float")) for i in range(80)
     )
     profile = Profile("a/b", "1.0.0", "", "opcua", "", GROUPS, tags, NodeLimits())
+    connection = OpcUaConnection("plc", "opc.tcp://127.0.0.1:4840")
     expected = shown(tags)
     opens_s = 0.012
 

@@ -11,12 +11,13 @@ def test_every_tag_comes_of_some_request_of_its_group(stage: ModbusStage) -> Non
     profile = stage.profile
     device = Device("d", profile, "plc", 1, profile.groups, profile.tags)
 
-    asked = driver(profile.protocol).explain(device)
+    asked = driver(profile.protocol).explain(stage.connection, device)
 
     said = {(each.group, tag) for each in asked for tag in each.tags}
     assert said == {(tag.group, tag.name) for tag in profile.tags}
     assert len({tuple(each.facts) for each in asked}) == 1
     assert all(each.requests_per_s > 0 for each in asked)
+    assert all((each.cost_s is None) == (each.share is None) for each in asked)
 
 
 @every_driver

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_agent.core.codec import columns_of, compile_block
 from edge_agent.core.model import Column
-from edge_agent.core.plan import Block, plan
+from edge_agent.core.plan import Block, Limits, plan
 from edge_agent.core.registers import Bit, Field
 
 
@@ -228,7 +228,7 @@ def test_any_layout_gives_back_what_another_encoder_wrote(data: st.DataObject) -
         address += width
 
     got: dict[str, Any] = {}
-    for block in plan(fields, gap=2):
+    for block in plan(fields, Limits(max_gap=2)):
         layout = compile_block(block)
         words = [registers.get(at, 0xDEAD) for at in range(block.address, block.address + block.count)]
         values, quality = layout.decode(b"".join(word.to_bytes(2, "big") for word in words))

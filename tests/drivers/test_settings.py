@@ -354,12 +354,60 @@ def test_what_neither_tag_nor_defaults_say_is_missed_at_the_tag(
 def test_limits_are_those_of_the_device(tmp_path: Path) -> None:
     path = tmp_path / "press.yaml"
     text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}")
-    path.write_text(text + "limits: {max_registers: 10, max_bits: 16, max_gap: 0}\n")
+    path.write_text(text + "limits: {max_registers: 10, max_bits: 16, max_gap: 0, min_registers: 2}\n")
 
     profile, _ = load_profile(path, kinds())
 
     assert profile is not None
-    assert profile.limits == Limits(10, 16, 0)
+    assert profile.limits == Limits(max_registers=10, max_bits=16, max_gap=0, min_registers=2)
+
+
+def test_quirks_of_a_device_are_limits(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}")
+    path.write_text(text + "limits: {from_zero: true, one_tag_per_request: true}\n")
+
+    profile, _ = load_profile(path, kinds())
+
+    assert profile is not None
+    assert profile.limits == Limits(from_zero=True, one_tag_per_request=True)
+    assert profile.limits.max_gap is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (
+            "{max_registers: 10, min_registers: 11}",
+            "one request reads 10 registers at most, as 'max_registers' says",
+        ),
+        ("{max_gap: 4, from_zero: true}", "'max_gap' has no effect with 'from_zero'; leave it out"),
+        (
+            "{max_gap: 4, one_tag_per_request: true}",
+            "'max_gap' has no effect with 'one_tag_per_request'; leave it out",
+        ),
+        ("{max_registers: 7, from_zero: true}", "'t' ends with register 7; from_zero reads only 0 to 6"),
+        ("{from_zero: 1}", "1 is neither true nor false"),
+    ],
+)
+def test_limits_that_contradict_each_other_are_told(tmp_path: Path, limits: str, message: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 6, type: uint32}")
+    path.write_text(f"{text}limits: {limits}\n")
+
+    _, problems = load_profile(path, kinds())
+
+    assert [problem.message for problem in problems] == [message]
+
+
+def test_a_bit_that_no_request_from_zero_reaches_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 16, table: coil, type: bool}")
+    path.write_text(text + "limits: {max_bits: 16, from_zero: true}\n")
+
+    _, problems = load_profile(path, kinds())
+
+    assert [problem.message for problem in problems] == ["'t' ends with bit 16; from_zero reads only 0 to 15"]
 
 
 def test_a_tag_wider_than_one_request_is_refused(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from edge_agent.config.settings import Device
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
-from edge_agent.core.plan import Block
+from edge_agent.core.plan import Block, Unreadable
 from edge_agent.core.refused import Refused
 from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.client import Question, reading
 from edge_agent.drivers.modbus.identity import REQUEST, identity
-from edge_agent.drivers.modbus.search import REFUSALS, Search
+from edge_agent.drivers.modbus.search import ILLEGAL, REFUSALS, Search
 from edge_agent.drivers.modbus.turns import Urgency
 from edge_agent.drivers.modbus.wire import Answer, Pace
 from edge_agent.errors import DeviceError
@@ -233,13 +233,21 @@ class _Group:
         """Leave out what is refused, for an hour."""
         self.refused = self.refused.merged(refused)
         self._again_at = self._again_at or now + AGAIN_S
-        blocks = self.planned(self.refused.left(self.reading.fields), self.refused)
+        blocks = self._around()
         self.parts = [self._part(block, compile_block(block)) for block in blocks]
         self.fixed = [
             _Came(self._of(item), _all_bad(len(columns_of(item)), self.refused.fields[item.name]))
             for item in self.reading.fields
             if item.name in self.refused.fields
         ]
+
+    def _around(self) -> Sequence[Block]:
+        """The blocks around what is refused; what cannot be read without touching that is refused too."""
+        while True:
+            try:
+                return self.planned(self.reading.fields, self.refused)
+            except Unreadable as error:
+                self.refused = self.refused.merged(Refused({error.field.name: ILLEGAL}))
 
     def forget(self, now: float) -> None:
         """Ask for everything again when the hour is over."""

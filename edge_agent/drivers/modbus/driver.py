@@ -2,65 +2,86 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, NodeLimits
 from edge_agent.core.codec import compile_block
+from edge_agent.core.cost import Cost
 from edge_agent.core.plan import Block
 from edge_agent.core.refused import Refused
-from edge_agent.core.registers import Field
+from edge_agent.core.registers import BIT_TABLES, Field, Table
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.device import ModbusDevice, Reading
 from edge_agent.drivers.modbus.explain import explained
-from edge_agent.drivers.modbus.requests import blocks_of, fields_of
+from edge_agent.drivers.modbus.requests import blocks_of, cost_of, fields_of
 from edge_agent.drivers.modbus.wire import Wire, connect
 from edge_agent.ports import Clock
+
+WORDS: tuple[Table, ...] = ("holding", "input")
 
 
 class ModbusDriver:
     """Plans and compiles a group once for all devices that read it alike; 500 meters of a type share it."""
 
     def __init__(self) -> None:
-        self._readings: dict[tuple[Limits | NodeLimits, tuple[Field, ...]], Reading] = {}
+        self._readings: dict[tuple[Limits | NodeLimits, tuple[Field, ...], Cost], Reading] = {}
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[Wire]:
         """The wire of a connection for as long as its devices are polled."""
-        if not isinstance(connection, ModbusConnection):
-            raise TypeError(f"{connection.name} is no Modbus connection")
-        return connect(connection)
+        return connect(_modbus(connection))
 
     async def reach(self, wire: Wire) -> None:
         """Open the socket of a wire."""
         await wire.open()
 
-    def explain(self, device: Device) -> list[Explained]:
+    def explain(self, connection: Connection, device: Device) -> list[Explained]:
         """The requests of all groups."""
+        line = _modbus(connection)
+        cost = cost_of(line, device)
         return [
-            explained(name, group.interval_s, block)
+            explained(group, block, line, cost)
             for name, group in device.groups.items()
-            for block, _ in self._reading(device, name).blocks
+            for block, _ in self._reading(device, name, cost).blocks
         ]
 
     def device(self, wire: Wire, device: Device, document: bytes, clock: Clock) -> ModbusDevice:
         """One device behind a wire."""
-        readings = {name: self._reading(device, name) for name in device.groups}
+        cost = cost_of(wire.connection, device)
+        readings = {name: self._reading(device, name, cost) for name in device.groups}
         return ModbusDevice(wire, device, readings, document, clock)
 
-    def _reading(self, device: Device, group: str) -> Reading:
-        key = device.profile.limits, fields_of(device.tags, group)
+    def _reading(self, device: Device, group: str, cost: Cost) -> Reading:
+        key = device.profile.limits, fields_of(device.tags, group), cost
         if key not in self._readings:
             self._readings[key] = _compiled(*key)
         return self._readings[key]
 
 
-def _compiled(limits: Limits | NodeLimits, fields: tuple[Field, ...]) -> Reading:
-    blocks = blocks_of(limits, fields)
+def _modbus(connection: Connection) -> ModbusConnection:
+    if not isinstance(connection, ModbusConnection):
+        raise TypeError(f"{connection.name} is no Modbus connection")
+    return connection
+
+
+def _compiled(limits: Limits | NodeLimits, fields: tuple[Field, ...], cost: Cost) -> Reading:
+    blocks = blocks_of(limits, fields, cost)
     layouts = [compile_block(block) for block in blocks]
     columns = tuple(chain.from_iterable(layout.columns for layout in layouts))
-    return Reading(fields, tuple(zip(blocks, layouts, strict=True)), columns, partial(_replanned, limits))
+    replan = partial(_replanned, limits, cost)
+    return Reading(fields, tuple(zip(blocks, layouts, strict=True)), columns, replan)
 
 
-def _replanned(limits: Limits | NodeLimits, fields: Sequence[Field], refused: Refused) -> list[Block]:
+def _replanned(
+    limits: Limits | NodeLimits, cost: Cost, fields: Sequence[Field], refused: Refused
+) -> list[Block]:
     """The blocks of some fields, around what is refused."""
-    return blocks_of(limits, fields)
+    if not isinstance(limits, Limits):
+        raise TypeError("limits of another protocol")
+    shorter = replace(
+        limits,
+        max_registers=min(limits.max_registers, *(refused.longest.get(each, 125) for each in WORDS)),
+        max_bits=min(limits.max_bits, *(refused.longest.get(each, 2000) for each in BIT_TABLES)),
+    )
+    return blocks_of(shorter, refused.left(fields), cost, refused.avoid(fields))

@@ -2,26 +2,25 @@
 
 from collections.abc import Mapping
 
+from edge_agent.config.settings import Group, ModbusConnection
+from edge_agent.core.cost import FRAMES, Cost
 from edge_agent.core.plan import Block
 from edge_agent.core.registers import Table
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.client import FUNCTIONS
 
-REQUEST_BYTES = 12
-"""Header 7, function 1, address 2, count 2 (Modbus Messaging on TCP/IP 1.0b, 3.1.3)."""
-ANSWER_BYTES = 9
-"""Header 7, function 1, byte count 1; the data follow."""
-
 PRINTED: Mapping[Table, int] = {"coil": 0, "discrete": 1, "input": 3, "holding": 4}
 """The digit in front of an address as manuals print it, which count from 1."""
 
 
-def explained(group: str, interval_s: float, block: Block) -> Explained:
-    """The request of one block, sent every `interval_s`."""
+def explained(group: Group, block: Block, connection: ModbusConnection, cost: Cost) -> Explained:
+    """The request of one block of a group."""
+    frames = FRAMES[connection.framing]
+    cost_s = cost.of(block.size_bytes)
     used = {address for field in block.fields for address in range(field.address, field.end)}
     last = block.address + block.count - 1
     return Explained(
-        group=group,
+        group=group.name,
         facts={
             "function": FUNCTIONS[block.table],
             "table": block.table,
@@ -32,9 +31,11 @@ def explained(group: str, interval_s: float, block: Block) -> Explained:
             "along": block.count - len(used),
         },
         tags=tuple(field.name for field in block.fields),
-        requests_per_s=1 / interval_s,
-        request_bytes=REQUEST_BYTES,
-        answer_bytes=ANSWER_BYTES + block.size_bytes,
+        requests_per_s=1 / group.interval_s,
+        request_bytes=frames.request,
+        answer_bytes=frames.answered(block.size_bytes),
+        cost_s=cost_s,
+        share=cost_s / group.interval_s / connection.max_in_flight,
     )
 
 

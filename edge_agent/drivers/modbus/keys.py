@@ -97,8 +97,23 @@ class LimitKeys(Keys):
     max_bits: Annotated[int, Key(ge=1, le=2000)] = Key(
         2000, description="coils or discrete inputs that one request may ask for"
     )
-    max_gap: Annotated[int, Key(ge=0, le=2000)] = Key(
-        16, description="unused registers that are read along to save a request"
+    max_gap: Annotated[int, Key(ge=0, le=2000)] | None = Key(
+        None,
+        description="unused registers (bits) in a row that may be read along to save a request, 0 for a "
+        "device that refuses addresses without a value; as many as cost less time than a request unless "
+        "written",
+    )
+    min_registers: Annotated[int, Key(ge=1, le=125)] = Key(
+        1,
+        description="registers that one request has to ask for; neighbours are read along where a tag takes "
+        "fewer. For devices that answer a short request with something else",
+    )
+    from_zero: bool = Key(
+        default=False, description="whether every request has to begin at the first address of its table"
+    )
+    one_tag_per_request: bool = Key(
+        default=False,
+        description="whether each tag has to be asked for alone, because the device refuses more",
     )
 
 

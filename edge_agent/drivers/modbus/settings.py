@@ -1,12 +1,13 @@
 """How Modbus is configured: what becomes of its part of the files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast, get_args
 
 from edge_agent.config.kinds import Contents, Kind
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Limits, Tag
 from edge_agent.config.syntax import hint, nearest, quoted
+from edge_agent.core.registers import BIT_TABLES
 from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.dumps import golden_tests
 from edge_agent.drivers.modbus.keys import (
@@ -26,6 +27,7 @@ K = TypeVar("K", bound=Keys)
 def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
     """Tags, limits and golden tests of a Modbus profile."""
     limits = _checked(section.inside("limits"), LimitKeys()) or LimitKeys()
+    _check_limits(section.inside("limits"), limits)
     defaults = _checked(section.inside("defaults"), DefaultKeys())
     entries = section.inside("tags")
     written = [(name, entry, entry.check(TagKeys)) for name, entry in entries.entries()]
@@ -36,11 +38,12 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         style = _style(section)
         drafts = [Draft(name, entry, keys, defaults, style, limits) for name, entry, keys in written if keys]
         tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+        _check_reach(entries, limits, tags)
         if style is None:
             _doubt_addressing(entries, tags)
     return Contents(
         tags=tuple(tags),
-        limits=Limits(limits.max_registers, limits.max_bits, limits.max_gap),
+        limits=Limits(**limits.model_dump()),
         tests=golden_tests(section.inside("tests"), entries, tags),
     )
 
@@ -58,6 +61,30 @@ KIND = Kind(
 
 def _checked(section: Section, default: K) -> K | None:
     return default if section.value is None else section.check(type(default))
+
+
+def _check_limits(section: Section, limits: LimitKeys) -> None:
+    if limits.min_registers > limits.max_registers:
+        message = f"one request reads {limits.max_registers} registers at most, as 'max_registers' says"
+        section.error(message, "min_registers")
+    for key in ("from_zero", "one_tag_per_request"):
+        if getattr(limits, key) and limits.max_gap is not None:
+            section.error_at_key(f"'max_gap' has no effect with '{key}'; leave it out", "max_gap")
+            return
+
+
+def _check_reach(entries: Section, limits: LimitKeys, tags: Iterable[Tag]) -> None:
+    """Note tags that no request from the beginning of their table reaches."""
+    for tag in tags if limits.from_zero else ():
+        field = tag.modbus
+        bits = field.table in BIT_TABLES
+        longest = limits.max_bits if bits else limits.max_registers
+        if field.end > longest:
+            what = "bit" if bits else "register"
+            message = (
+                f"'{tag.name}' ends with {what} {field.end - 1}; from_zero reads only 0 to {longest - 1}"
+            )
+            entries.error(message, tag.name, "address")
 
 
 def _style(section: Section) -> Addressing | None:

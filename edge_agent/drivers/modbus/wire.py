@@ -61,7 +61,7 @@ class Wire:
 
     def __init__(self, connection: ModbusConnection, *, uniform: Callable[[float, float], float]) -> None:
         self.statistics = Statistics()
-        self._connection = connection
+        self.connection = connection
         self._uniform = uniform
         self._client = ModbusClient(connection, self._late)
         self._turns = Turns(connection.max_in_flight)
@@ -81,7 +81,7 @@ class Wire:
 
     def pace(self, timeout_s: float | None, turnaround_s: float | None) -> Pace:
         """How a device is asked that has its own timeout or turnaround, or None for those of the wire."""
-        own = self._connection
+        own = self.connection
         return Pace(
             own.timeout_s if timeout_s is None else timeout_s,
             own.turnaround_s if turnaround_s is None else turnaround_s,
@@ -138,7 +138,7 @@ class Wire:
         """How long to wait before a request is repeated; None when it is not."""
         if error.reason in BUSY and tries < len(BUSY_PAUSES_S):
             return BUSY_PAUSES_S[tries]
-        if error.reason in UNSURE and tries < self._connection.retries and not breaker.misses:
+        if error.reason in UNSURE and tries < self.connection.retries and not breaker.misses:
             return 0.0
         return None
 
@@ -194,14 +194,14 @@ class Wire:
 
     def _answered(self, unit: int) -> None:
         if self._breakers[unit].answered():
-            log.info("unit back", connection=self._connection.name, unit=unit)
+            log.info("unit back", connection=self.connection.name, unit=unit)
 
     def _note(self, unit: int, error: DeviceError) -> None:
         """A request has failed for good."""
         breaker = self._breakers[unit]
         if error.reason in MISSED:
             if breaker.missed(asyncio.get_running_loop().time(), alone=self._alone):
-                log.warning("unit silent", connection=self._connection.name, unit=unit, why=str(error))
+                log.warning("unit silent", connection=self.connection.name, unit=unit, why=str(error))
         elif error.reason.startswith("exception:"):
             self._answered(unit)
 
@@ -275,8 +275,8 @@ class Wire:
             raise
         self._gate.opened(held_s)
         self._renew()
-        if self._connection.connect_delay_s:
-            await asyncio.sleep(self._connection.connect_delay_s)
+        if self.connection.connect_delay_s:
+            await asyncio.sleep(self.connection.connect_delay_s)
 
     async def _connect(self) -> None:
         # Whoever reads on behalf of a person may still be at it when the device is no longer polled.

@@ -31,7 +31,7 @@ class OpcUaDriver:
         """Open the session of a wire."""
         await wire.open()
 
-    def explain(self, device: Device) -> list[Explained]:
+    def explain(self, connection: Connection, device: Device) -> list[Explained]:  # noqa: ARG002 - as the port has it
         """The read requests and the subscriptions of all groups."""
         return [each for name in device.groups for each in _explained(device, name)]
 

@@ -27,6 +27,7 @@ class ScriptedPlc:
         self.connections = 0
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._default: Answer = right
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -66,7 +67,7 @@ class ScriptedPlc:
         try:
             while len(request := await reader.read(12)) == 12:
                 self.requests.append(request)
-                answer = self.script.popleft() if self.script else right
+                answer = self.script.popleft() if self.script else self._default
                 said = answer(request)
                 writer.write(said if isinstance(said, bytes) else await said)
         except ConnectionError:

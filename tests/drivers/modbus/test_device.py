@@ -215,6 +215,8 @@ async def test_groups_of_a_device_have_columns_of_their_own() -> None:
 class Fake:
     """A wire that gives these answers in turn; `answers` is asked once, at the first read."""
 
+    connection = ModbusConnection("plc", "127.0.0.1", 502)
+
     def __init__(self, answers: Callable[[], Sequence[Answer | DeviceError]]) -> None:
         self._answers = answers
         self._rest: list[Answer | DeviceError] | None = None
@@ -242,7 +244,7 @@ def numbers(count: int) -> tuple[Tag, ...]:
 
 def profile_of(tags: tuple[Tag, ...], *, resolution_s: float = 0.1) -> Profile:
     groups: Mapping[str, Group] = {"fast": Group("fast", 1.0, time_resolution_s=resolution_s)}
-    return Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, Limits())
+    return Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, Limits(max_gap=16))
 
 
 def made(wire: "Wire | Fake", profile: Profile, unit: int = 1) -> ModbusDevice:

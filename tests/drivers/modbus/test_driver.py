@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import replace
 
-from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, Tag
+from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, SerialLine, Tag
 from edge_agent.core.registers import Field, Table, Type
 from edge_agent.drivers.driver import Explained, driver
 from edge_agent.drivers.modbus.device import ModbusDevice
@@ -73,7 +73,9 @@ def test_a_request_is_explained_with_its_range_its_tags_and_its_bytes() -> None:
     far = tuple(Tag(name, "fast", kind, Field(name, table, at, kind)) for name, table, at, kind in places)
     pressed = replace(profile(), tags=far)
 
-    bits, registers = modbus.explain(Device("d", pressed, "plc", 1, GROUPS, far))
+    plc = ModbusConnection("plc", "127.0.0.1", 502)
+
+    bits, registers = modbus.explain(plc, Device("d", pressed, "plc", 1, GROUPS, far))
 
     assert bits == Explained(
         "fast",
@@ -85,12 +87,54 @@ def test_a_request_is_explained_with_its_range_its_tags_and_its_bytes() -> None:
         requests_per_s=1.0,
         request_bytes=12,
         answer_bytes=11,
+        cost_s=0.002 + 2e-6,
+        share=0.002 + 2e-6,
     )  # fmt: skip
     assert registers.facts == {
         "function": 3, "table": "holding", "first": 9998, "last": 10003, "printed": "49999-410004",
         "used": 3, "along": 3,
     }  # fmt: skip
     assert (registers.tags, registers.answer_bytes) == (("force", "mode"), 21)
+
+
+def test_a_request_costs_what_its_line_and_its_framing_say() -> None:
+    line = SerialLine("/dev/ttyS1", baudrate=9600)  # 11 bits: a character takes 1.1458 ms
+    rtu = ModbusConnection("bus", transport="serial", framing="rtu", line=line, turnaround_s=0.01)
+    slower = replace(PLC_DEVICE, turnaround_s=0.1)
+
+    explained = [
+        ModbusDriver().explain(connection, device)[0]
+        for connection, device in (
+            (rtu, PLC_DEVICE),
+            (rtu, slower),
+            (replace(rtu, framing="ascii"), PLC_DEVICE),
+            # behind a converter: a line of 19200 bit/s, with 0.5729 ms for a character
+            (ModbusConnection("moxa", "10.3.7.20", 4001, framing="rtu"), PLC_DEVICE),
+            (ModbusConnection("plc", "10.3.7.20", 502, max_in_flight=4, turnaround_s=0.004), PLC_DEVICE),
+        )
+    ]
+
+    assert [(each.request_bytes, each.answer_bytes) for each in explained] == [
+        (8, 13), (8, 13), (17, 27), (8, 13), (12, 17),
+    ]  # fmt: skip
+    costs_ms = [round(1000 * each.cost_s, 2) for each in explained if each.cost_s is not None]
+    assert costs_ms == [44.06, 134.06, 70.42, 22.03, 6.01]
+    assert [round(each.share, 4) for each in explained if each.share is not None] == [
+        0.0441, 0.1341, 0.0704, 0.022, 0.0015,
+    ]  # fmt: skip
+
+
+async def test_a_device_is_asked_as_its_connection_makes_it_cheapest() -> None:
+    tags = tuple(Tag(f"t{at}", "fast", "uint16", Field(f"t{at}", "holding", at, "uint16")) for at in (0, 40))
+    modbus, meter = ModbusDriver(), Device("d", replace(profile(), tags=tags), "plc", 1, GROUPS, tags)
+    network = ModbusConnection("plc", "10.3.7.20", 502)
+    line = ModbusConnection("bus", transport="serial", framing="rtu", line=SerialLine("/dev/ttyS1"))
+
+    asked = [[each.facts["last"] for each in modbus.explain(plc, meter)] for plc in (network, line)]
+    made = [modbus.device(wire_of(plc), meter, b"{}", time.time_ns) for plc in (network, line)]
+
+    assert asked == [[40], [0, 40]]
+    assert [[part.block.count for part in each._groups["fast"].parts] for each in made] == [[41], [1, 1]]
 
 
 async def test_reach_opens_the_connection_without_a_request() -> None:
@@ -108,6 +152,13 @@ def profile() -> Profile:
     return Profile("a/b", "1.0.0", "", "modbus", "", GROUPS, tags, Limits())
 
 
+PLC_DEVICE = Device("d", profile(), "plc", 1, GROUPS, profile().tags)
+
+
 def device(modbus: ModbusDriver, profile: Profile) -> ModbusDevice:
-    wire = Wire(ModbusConnection("plc", "127.0.0.1", 502), uniform=lambda low, _high: low)
+    wire = wire_of(ModbusConnection("plc", "127.0.0.1", 502))
     return modbus.device(wire, Device("d", profile, "plc", 1, GROUPS, profile.tags), b"{}", time.time_ns)
+
+
+def wire_of(connection: ModbusConnection) -> Wire:
+    return Wire(connection, uniform=lambda low, _high: low)
