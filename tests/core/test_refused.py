@@ -6,8 +6,7 @@ from edge_agent.core.registers import Field, Table
 
 
 def field(address: int, name: str | None = None, table: Table = "holding") -> Field:
-    type_ = "bool" if table == "coil" else "uint32"
-    return Field(name or f"f{address}", table, address, type_)  # type: ignore[arg-type] - one of two
+    return Field(name or f"f{address}", table, address, "bool" if table == "coil" else "uint32")
 
 
 def block(*addresses: int) -> Block:

@@ -39,7 +39,8 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.answered = False
-        self._transport: asyncio.Transport | asyncio.DatagramTransport | None = None
+        self._transport: asyncio.Transport | None = None
+        self._send: Callable[[bytes], None] = _dropped
 
     @property
     def open(self) -> bool:
@@ -55,6 +56,8 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = cast("asyncio.Transport", transport)
+        # Not every loop has its datagram transports in the class of that name.
+        self._send = getattr(transport, "sendto", self._transport.write)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,17 +77,15 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
         why = exc.strerror if isinstance(exc, OSError) else None
         self._fail_all("disconnected", why or str(exc))
 
-    def _send(self, frame: bytes) -> None:
-        if isinstance(self._transport, asyncio.DatagramTransport):
-            self._transport.sendto(frame)
-        elif self._transport is not None:
-            self._transport.write(frame)
-
     def _fail_all(self, reason: str, detail: str = "") -> None:
         raise NotImplementedError
 
     def _forget(self) -> None:
         raise NotImplementedError
+
+
+def _dropped(_frame: bytes) -> None:
+    """Nothing goes out before there is a transport."""
 
 
 def settle(reply: Reply, outcome: bytes | DeviceError) -> None:

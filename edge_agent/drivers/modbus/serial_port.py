@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import termios
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import serial
@@ -95,18 +97,24 @@ class SerialTransport(asyncio.Transport):
 
 
 def open_port(line: SerialLine, protocol: asyncio.Protocol) -> SerialTransport:
-    """Open a port for this process alone. Raises OSError."""
-    port = serial.Serial(
-        line.path,
-        baudrate=line.baudrate,
-        bytesize=line.databits,
-        parity=PARITIES[line.parity],
-        stopbits=line.stopbits,
-        timeout=0,
-        exclusive=True,
-    )
+    """Open a port for this process alone. Raises OSError, or ValueError for a speed it does not have."""
+    # A pseudo terminal carries bytes; it refuses to be told how they would look on a wire.
+    virtual = Path(line.path).resolve().is_relative_to("/dev/pts")
+    try:
+        port = serial.Serial(
+            line.path,
+            baudrate=line.baudrate,
+            bytesize=serial.EIGHTBITS if virtual else line.databits,
+            parity=serial.PARITY_NONE if virtual else PARITIES[line.parity],
+            stopbits=line.stopbits,
+            timeout=0,
+            exclusive=True,
+        )
+        port.reset_input_buffer()
+    except termios.error as error:
+        number, words = error.args
+        raise OSError(number, words) from error
     # Adapters of FTDI hold back characters for 16 ms otherwise; other ports know no such thing.
     with suppress(OSError, ValueError):
         port.set_low_latency_mode(low_latency_settings=True)
-    port.reset_input_buffer()
     return SerialTransport(port, protocol)

@@ -42,10 +42,10 @@ class Unit:
             self._received += os.read(self._master, 4096)
         except OSError:  # nobody has the other end open just now
             return
-        if self._framing == "rtu" and len(self._received) >= 8:
-            self._answer(self._received[:8])
-            self._received = self._received[8:]
-        elif self._received.endswith(b"\n"):
+        while self._framing == "rtu" and len(self._received) >= 8:
+            request, self._received = self._received[:8], self._received[8:]
+            self._answer(request)
+        if self._framing == "ascii" and self._received.endswith(b"\n"):
             message, _ = cutter("ascii").cut(self._received, [])
             self._received = b""
             self._answer((message or b"") + b"??")
@@ -57,7 +57,7 @@ class Unit:
 
 
 def line_to(path: str, framing: Framing = "rtu") -> ModbusConnection:
-    line = SerialLine(path, 115200, "none")
+    line = SerialLine(path, 115200, databits=7 if framing == "ascii" else 8)
     return ModbusConnection("line", timeout_s=2.0, transport="serial", framing=framing, line=line)
 
 
