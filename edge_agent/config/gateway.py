@@ -16,7 +16,7 @@ from edge_agent.config.gateway_keys import (
     GatewayKeys,
     LogKeys,
 )
-from edge_agent.config.kinds import Kind
+from edge_agent.config.kinds import Kind, Overload
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.profile import in_group
 from edge_agent.config.section import Keys, Section
@@ -117,6 +117,7 @@ class _Reading:
             buffer=self._buffer(),
             log_level=log.level if log else "info",
         )
+        self._check_load(connections, devices)
         if keys is not None:
             check_topics(gateway, dict(entries), dict(self._entries("devices", quiet=True)), self._main)
         return gateway if identity else None
@@ -183,6 +184,27 @@ class _Reading:
             if profile is not None:
                 self._check_protocol(entry, keys, profile)
                 yield entry_name, self._device(entry_name, entry, keys, profile)
+
+    def _check_load(self, connections: Mapping[str, Connection], devices: Mapping[str, Device]) -> None:
+        """Note what is asked too much of, as far as it could be made."""
+        for protocol, kind in self._kinds.items():
+            those = [
+                device
+                for device in devices.values()
+                if device.connection in connections
+                and self._kind_of[device.connection] == device.profile.protocol == protocol
+            ]
+            for each in kind.overloads(connections, those):
+                self._note(each)
+
+    def _note(self, overload: Overload) -> None:
+        if overload.device:
+            device = dict(self._entries("devices", quiet=True))[overload.device]
+            group = device.inside("groups", overload.group)
+            section = group if group.present else device
+        else:
+            section = dict(self._entries("connections", quiet=True))[overload.connection]
+        (section.error if overload.severity == "error" else section.warning)(overload.message)
 
     def _check_connection(self, entry: Section, keys: DeviceKeys) -> None:
         if keys.connection not in self._kind_of:

@@ -1,14 +1,16 @@
 """How a protocol plugs into the configuration without the configuration knowing it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from edge_agent.config.groups import GroupKeys, polled_group
+from edge_agent.config.problems import Severity
 from edge_agent.config.section import Section
 from edge_agent.config.settings import (
     Connection,
+    Device,
     GoldenTest,
     Group,
     Limits,
@@ -32,6 +34,22 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
+class Overload:
+    """A connection is asked for too much: by all its devices, or by a group of `device` alone."""
+
+    message: str
+    severity: Severity
+    connection: str
+    device: str = ""
+    group: str = ""
+
+
+def unlimited(_connections: Mapping[str, Connection], _devices: Sequence[Device]) -> Sequence[Overload]:
+    """For a protocol that cannot tell what its requests cost."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One protocol, under the name it has in `connections.<name>.<kind>` and in a profile's `protocol`.
 
@@ -40,7 +58,8 @@ class Kind:
     `connection` makes the settings of the section below `<kind>`, for a connection of that name; `contents`
     those of a profile, given its groups (None for one that has mistakes of its own). Both note every mistake;
     `connection` then gives None, `contents` leaves out what is wrong. `group` makes the group of a section,
-    put over that of the profile where a device changes it. `decoded` runs a golden test.
+    put over that of the profile where a device changes it. `decoded` runs a golden test. `overloads` judges
+    what devices ask of their connections, all of them of this protocol.
     """
 
     name: str
@@ -52,3 +71,4 @@ class Kind:
     decoded: Decoded
     group_model: type[GroupKeys] = GroupKeys
     group: Callable[[Section, str, Group | None], Group | None] = polled_group
+    overloads: Callable[[Mapping[str, Connection], Sequence[Device]], Sequence[Overload]] = unlimited

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from edge_agent.config.settings import Connection, Device, Limits, ModbusConnection, NodeLimits
+from edge_agent.config.settings import Connection, Device, Limits, NodeLimits
 from edge_agent.core.codec import compile_block
 from edge_agent.core.cost import Cost
 from edge_agent.core.plan import Block
@@ -15,7 +15,7 @@ from edge_agent.core.registers import BIT_TABLES, Field, Table
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.device import ModbusDevice, Reading
 from edge_agent.drivers.modbus.explain import explained
-from edge_agent.drivers.modbus.requests import blocks_of, cost_of, fields_of
+from edge_agent.drivers.modbus.requests import blocks_of, cost_of, fields_of, modbus
 from edge_agent.drivers.modbus.wire import Wire, connect
 from edge_agent.ports import Clock
 
@@ -30,7 +30,7 @@ class ModbusDriver:
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[Wire]:
         """The wire of a connection for as long as its devices are polled."""
-        return connect(_modbus(connection))
+        return connect(modbus(connection))
 
     async def reach(self, wire: Wire) -> None:
         """Open the socket of a wire."""
@@ -38,7 +38,7 @@ class ModbusDriver:
 
     def explain(self, connection: Connection, device: Device) -> list[Explained]:
         """The requests of all groups."""
-        line = _modbus(connection)
+        line = modbus(connection)
         cost = cost_of(line, device)
         return [
             explained(group, block, line, cost)
@@ -57,12 +57,6 @@ class ModbusDriver:
         if key not in self._readings:
             self._readings[key] = _compiled(*key)
         return self._readings[key]
-
-
-def _modbus(connection: Connection) -> ModbusConnection:
-    if not isinstance(connection, ModbusConnection):
-        raise TypeError(f"{connection.name} is no Modbus connection")
-    return connection
 
 
 def _compiled(limits: Limits | NodeLimits, fields: tuple[Field, ...], cost: Cost) -> Reading:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from edge_agent.config.settings import Device, ModbusConnection, NodeLimits, SerialLine, Tag
+from edge_agent.config.settings import Connection, Device, ModbusConnection, NodeLimits, SerialLine, Tag
 from edge_agent.core.cost import FRAMES, NETWORK_LATENCY_S, SERIAL_LATENCY_S, Cost, network, serial
 from edge_agent.core.plan import NETWORK, NOTHING, Block, Limits, Ranges, plan
 from edge_agent.core.registers import Field, Table
@@ -10,6 +10,13 @@ from edge_agent.core.registers import Field, Table
 BEHIND_CONVERTER = SerialLine("", baudrate=19200)
 """The line behind a socket with the frames of a line, whose rate nobody says: as devices come unless they are
 set otherwise (Modbus over Serial Line 1.02, 2.5.1 and 3.2)."""
+
+
+def modbus(connection: Connection) -> ModbusConnection:
+    """The connection of a Modbus device. TypeError for one of another protocol."""
+    if not isinstance(connection, ModbusConnection):
+        raise TypeError(f"{connection.name} is no Modbus connection")
+    return connection
 
 
 def fields_of(tags: Iterable[Tag], group: str) -> tuple[Field, ...]:

@@ -18,6 +18,7 @@ from edge_agent.drivers.modbus.keys import (
     ModbusProfile,
     TagKeys,
 )
+from edge_agent.drivers.modbus.load import overloads
 from edge_agent.drivers.modbus.replay import decoded
 from edge_agent.drivers.modbus.tags import Draft, make_tag
 
@@ -56,6 +57,7 @@ KIND = Kind(
     connection=connection,
     contents=contents,
     decoded=decoded,
+    overloads=overloads,
 )
 
 
