@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 
 from edge_agent.config.kinds import Overload
 from edge_agent.config.problems import counted
@@ -86,11 +88,11 @@ def _uses(connection: ModbusConnection, device: Device, planned: _Planned) -> It
 
 def _told(connection: ModbusConnection, uses: Sequence[_Use]) -> Iterator[Overload]:
     at_a_time = connection.max_in_flight
-    endless = [each for each in uses if each.least_s > CLEARLY * at_a_time * each.interval_s]
-    for those in _alike(endless):
+    bearable = [each.least_s <= CLEARLY * at_a_time * each.interval_s for each in uses]
+    for those in _alike(compress(uses, map(not_, bearable))):
         one = those[0]
         yield Overload(_endless(those, connection), "error", connection.name, one.device, one.group)
-    rest = [each for each in uses if each not in endless]
+    rest = list(compress(uses, bearable))
     least = sum(each.least_s / each.interval_s for each in rest) / at_a_time
     likely = sum(each.cost_s / each.interval_s for each in rest) / at_a_time
     if least > CLEARLY:
