@@ -1,0 +1,159 @@
+"""What a Modbus tag means: contradictions between its keys, each told at its place."""
+
+import struct
+from collections.abc import Mapping
+
+from edge_agent.config.syntax import Percent
+from edge_agent.config.units import unit_fault
+from edge_agent.core.registers import BIT_TABLES, ONE, ZERO, Table, Type
+from edge_agent.drivers.modbus.draft import Draft
+
+WIDTHS: Mapping[Type, int] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
+"""Bits of the types whose bits can be named."""
+
+NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
+"""Keys that say something of a number as a whole."""
+
+_FLOATS: frozenset[Type] = frozenset({"float32", "float64"})
+
+
+def check_meaning(draft: Draft, table: Table, type_: Type) -> None:
+    """Note every contradiction between the keys of a tag."""
+    _check_type(draft, table, type_)
+    for check in (_check_texts, _check_deadband, _check_enum, _check_flags, _check_numbers, _check_unit):
+        check(draft, type_)
+
+
+def bounds(type_: Type) -> tuple[int, int]:
+    """Smallest and largest value of a whole-number type, or of a bool."""
+    if type_ == "bool":
+        return 0, 1
+    width = int(type_.lstrip("uint"))
+    return (0, (1 << width) - 1) if type_.startswith("u") else (-(1 << (width - 1)), (1 << (width - 1)) - 1)
+
+
+def _check_type(draft: Draft, table: Table, type_: Type) -> None:
+    if table in BIT_TABLES and type_ != "bool":
+        draft.section.error(f"table {table} has single bits; write type: bool, not {type_}", "type")
+    if table not in BIT_TABLES and type_ == "bool":
+        message = (
+            f"table {table} has registers, no single bits; write type: uint16 and name the bit under `bits`"
+        )
+        draft.section.error(message, "type")
+
+
+def _check_texts(draft: Draft, type_: Type) -> None:
+    keys, section = draft.keys, draft.section
+    if type_ == "string":
+        if keys.length is None:
+            section.error_at_key(f"'{draft.name}' is a string without a length; write length: in registers")
+        if keys.order in ("CDAB", "DCBA"):
+            section.error(
+                "a string has no word order; write ABCD, or BADC when its bytes are swapped", "order"
+            )
+        return
+    if keys.length is not None:
+        section.error_at_key(f"only a string has a length; {type_} has its own", "length")
+    for key in ("encoding", "pad"):
+        if getattr(keys, key) is not None:
+            section.error_at_key(f"'{key}' is for strings; this is {type_}", key)
+    if type_ == "bool" and keys.order is not None:
+        section.error_at_key("'order' is for registers; a bool is a single bit", "order")
+
+
+def _check_numbers(draft: Draft, type_: Type) -> None:
+    keys, section = draft.keys, draft.section
+    if type_ in ("bool", "string"):
+        for key in NUMBERS_ONLY:
+            if getattr(keys, key) is not None and key != "deadband":
+                section.error_at_key(f"'{key}' is for numbers; this is {type_}", key)
+        return
+    if keys.scale == 0:
+        section.error("scale 0 makes every value 0; leave it out, or write the factor", "scale")
+    low, high = keys.valid or (0.0, 0.0)
+    if low > high:
+        section.error(f"the lower bound {low:g} is above the upper bound {high:g}", "valid")
+    for index, sentinel in enumerate(keys.sentinels or ()):
+        if message := _sentinel_fault(sentinel, type_):
+            section.error(message, "sentinels", index)
+
+
+def _sentinel_fault(sentinel: int, type_: Type) -> str | None:
+    if type_ in _FLOATS:
+        form = "f" if type_ == "float32" else "d"
+        try:
+            held = struct.unpack(form, struct.pack(form, sentinel))[0] == sentinel
+        except OverflowError:
+            held = False
+        return (
+            None if held else f"{sentinel} is no value of {type_}; the number itself is meant, not its bits"
+        )
+    low, high = bounds(type_)
+    if low <= sentinel <= high:
+        return None
+    signed = sentinel - (1 << (high.bit_length() + 1))
+    such = f"; write {signed}" if low <= signed < 0 < sentinel else ""
+    return f"{sentinel} is outside of {type_}, which goes from {low} to {high}{such}"
+
+
+def _check_unit(draft: Draft, _type: Type) -> None:
+    if draft.keys.unit is not None and (fault := unit_fault(draft.keys.unit)):
+        draft.section.error(fault, "unit")
+
+
+def _check_deadband(draft: Draft, type_: Type) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.deadband is None:
+        return
+    if type_ in ("bool", "string") or keys.enum or keys.flags:
+        what = type_ if type_ in ("bool", "string") else "a number with texts"
+        section.error_at_key(f"a deadband is for measured numbers; this is {what}", "deadband")
+    elif isinstance(keys.deadband, Percent) and keys.valid is None:
+        message = (
+            "a deadband in percent is a share of the span of 'valid'; write valid: [low, high] beside it"
+        )
+        section.error(message, "deadband")
+    if keys.report == "always":
+        section.error("a deadband reports on change; leave out report: always, or the deadband", "report")
+
+
+def _check_enum(draft: Draft, type_: Type) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.enum_else is not None and keys.enum is None:
+        section.error_at_key(
+            "'enum_else' is the text for numbers that are not in 'enum'; there is none", "enum_else"
+        )
+    if keys.enum is None:
+        return
+    if type_ == "string" or type_ in _FLOATS:
+        section.error_at_key(f"'enum' names whole numbers; this is {type_}", "enum")
+        return
+    scale, offset = keys.scale or ONE, keys.offset or ZERO
+    if scale.denominator != 1 or offset.denominator != 1:
+        section.error_at_key("'enum' names whole numbers; leave out 'scale' and 'offset'", "enum")
+        return
+    low, high = sorted(int(bound * scale + offset) for bound in bounds(type_))
+    for number in keys.enum:
+        if not low <= number <= high:
+            section.error_at_key(
+                f"{number} is outside of {type_}, which goes from {low} to {high}", "enum", number
+            )
+    if type_ == "bool" and len(keys.enum) < 2:
+        section.error_at_key("a bool is 0 or 1; give both a text", "enum")
+
+
+def _check_flags(draft: Draft, type_: Type) -> None:
+    keys, section = draft.keys, draft.section
+    if keys.flags is None:
+        return
+    width = WIDTHS.get(type_)
+    if width is None:
+        section.error_at_key(f"'flags' names the bits of an unsigned number; this is {type_}", "flags")
+        return
+    if keys.enum is not None:
+        section.error_at_key("a tag has 'flags' or 'enum', not both", "flags")
+    if keys.scale is not None or keys.offset is not None:
+        section.error_at_key("'flags' names bits; leave out 'scale' and 'offset'", "flags")
+    for number in keys.flags:
+        if not 0 <= number < width:
+            section.error_at_key(f"{type_} has bits 0 to {width - 1}, not {number}", "flags", number)
