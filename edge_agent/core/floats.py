@@ -1,13 +1,14 @@
-"""float32 values as people write them: the shortest decimal that is the same float32 again."""
+"""float16 and float32 values as people write them: the shortest decimal that is the same value again."""
 
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from struct import Struct
 
+HALF_DIGITS = (3, 4, 5)
 DIGITS = (7, 8, 9)
-"""Seven digits are right for nearly all that people set and sensors round, nine for every float32
-(IEEE 754-2019, 5.12.2)."""
+"""Seven digits are right for nearly all that people set and sensors round, nine for every float32;
+three and five for float16 (IEEE 754-2019, 5.12.2)."""
 
 
 Parse = Callable[[str], list[float]]
@@ -42,6 +43,16 @@ def within(value: float, valid: tuple[float, float], *, single: bool) -> bool:
     low, high = valid
     # The float32 nearest to a bound may lie just outside of it as a double; people mean the decimal.
     return low <= value <= high or (single and low <= shortest([value])[0] <= high)
+
+
+@lru_cache(maxsize=4096)
+def half(value: float) -> float:
+    """The double whose shortest decimal form names exactly the float16 that was given."""
+    texts = (float(f"{value:.{digits}g}") for digits in HALF_DIGITS)
+    return next(near for near in texts if _HALF.unpack(_HALF.pack(near))[0] == value)
+
+
+_HALF = Struct("<e")
 
 
 @lru_cache(maxsize=1024)

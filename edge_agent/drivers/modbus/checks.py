@@ -1,12 +1,12 @@
 """What a Modbus tag means: contradictions between its keys, each told at its place."""
 
-import struct
 from collections.abc import Mapping
 
 from edge_agent.config.syntax import Percent
 from edge_agent.config.units import unit_fault
-from edge_agent.core.registers import BIT_TABLES, ONE, ZERO, Table, Type
+from edge_agent.core.registers import BIT_TABLES, FLOATS, ONE, ZERO, Table, Type, bounds
 from edge_agent.drivers.modbus.draft import Draft
+from edge_agent.drivers.modbus.sentinels import contents
 
 WIDTHS: Mapping[Type, int] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
 """Bits of the types whose bits can be named."""
@@ -14,22 +14,12 @@ WIDTHS: Mapping[Type, int] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 
 NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
 """Keys that say something of a number as a whole."""
 
-_FLOATS: frozenset[Type] = frozenset({"float32", "float64"})
-
 
 def check_meaning(draft: Draft, table: Table, type_: Type) -> None:
     """Note every contradiction between the keys of a tag."""
     _check_type(draft, table, type_)
     for check in (_check_texts, _check_deadband, _check_enum, _check_flags, _check_numbers, _check_unit):
         check(draft, type_)
-
-
-def bounds(type_: Type) -> tuple[int, int]:
-    """Smallest and largest value of a whole-number type, or of a bool."""
-    if type_ == "bool":
-        return 0, 1
-    width = int(type_.lstrip("uint"))
-    return (0, (1 << width) - 1) if type_.startswith("u") else (-(1 << (width - 1)), (1 << (width - 1)) - 1)
 
 
 def _check_type(draft: Draft, table: Table, type_: Type) -> None:
@@ -73,27 +63,17 @@ def _check_numbers(draft: Draft, type_: Type) -> None:
     low, high = keys.valid or (0.0, 0.0)
     if low > high:
         section.error(f"the lower bound {low:g} is above the upper bound {high:g}", "valid")
-    for index, sentinel in enumerate(keys.sentinels or ()):
-        if message := _sentinel_fault(sentinel, type_):
-            section.error(message, "sentinels", index)
 
 
-def _sentinel_fault(sentinel: int, type_: Type) -> str | None:
-    if type_ in _FLOATS:
-        form = "f" if type_ == "float32" else "d"
+def sentinels_of(draft: Draft, type_: Type) -> frozenset[int]:
+    """The sentinels of a number as they stand in its registers, each mistake in them noted."""
+    found: set[int] = set()
+    for index, sentinel in enumerate(draft.keys.sentinels or ()):
         try:
-            held = struct.unpack(form, struct.pack(form, sentinel))[0] == sentinel
-        except OverflowError:
-            held = False
-        return (
-            None if held else f"{sentinel} is no value of {type_}; the number itself is meant, not its bits"
-        )
-    low, high = bounds(type_)
-    if low <= sentinel <= high:
-        return None
-    signed = sentinel - (1 << (high.bit_length() + 1))
-    such = f"; write {signed}" if low <= signed < 0 < sentinel else ""
-    return f"{sentinel} is outside of {type_}, which goes from {low} to {high}{such}"
+            found |= contents(sentinel, type_)
+        except ValueError as error:
+            draft.section.error(str(error), "sentinels", index)
+    return frozenset(found)
 
 
 def _check_unit(draft: Draft, _type: Type) -> None:
@@ -125,7 +105,7 @@ def _check_enum(draft: Draft, type_: Type) -> None:
         )
     if keys.enum is None:
         return
-    if type_ == "string" or type_ in _FLOATS:
+    if type_ == "string" or type_ in FLOATS:
         section.error_at_key(f"'enum' names whole numbers; this is {type_}", "enum")
         return
     scale, offset = keys.scale or ONE, keys.offset or ZERO

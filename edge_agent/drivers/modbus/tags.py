@@ -6,7 +6,7 @@ from edge_agent.config.groups import on_change
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import hint, in_unit, quoted
 from edge_agent.core.registers import ONE, ZERO, Field, Order, Table, Type
-from edge_agent.drivers.modbus.checks import check_meaning
+from edge_agent.drivers.modbus.checks import check_meaning, sentinels_of
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.keys import PartKeys
 from edge_agent.drivers.modbus.parts import bits_of, check_parts_only, parts_written
@@ -74,7 +74,7 @@ def _field(draft: Draft, table: Table, address: int, type_: Type, group: Group |
         whole=whole,
         scale=ONE if keys.scale is None else keys.scale,
         offset=ZERO if keys.offset is None else keys.offset,
-        sentinels=frozenset(keys.sentinels or ()),
+        sentinels=sentinels_of(draft, type_) if numeric else frozenset(),
         valid=(keys.valid[0], keys.valid[1]) if keys.valid else None,
         enum=frozenset(keys.enum) if keys.enum else None,
         deadband=deadband,
