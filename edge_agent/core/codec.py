@@ -8,7 +8,7 @@ from itertools import chain
 from struct import Struct
 from typing import Any
 
-from edge_agent.core.convert import Raw, converts, plain, store_of
+from edge_agent.core.convert import Raw, converts, plain, range_of, store_of
 from edge_agent.core.model import Column, Value
 from edge_agent.core.orders import form, little, swapped
 from edge_agent.core.plan import Block
@@ -54,7 +54,8 @@ def compile_block(block: Block) -> Layout:
 
 def columns_of(item: Field) -> tuple[Column, ...]:
     """The columns a tag sends: itself, its named bits, or both."""
-    own = (Column(item.name, store_of(item), item.deadband, item.on_change),) if item.whole else ()
+    counter = range_of(item) if item.counter else None
+    own = (Column(item.name, store_of(item), item.deadband, item.on_change, counter),) if item.whole else ()
     parts = tuple(
         Column(f"{item.name}.{part.name}", "?" if part.width == 1 else "Q", 0.0, item.on_change)
         for part in item.bits

@@ -6,9 +6,9 @@ from fractions import Fraction
 from struct import Struct
 
 from edge_agent.core.floats import half, shortest
-from edge_agent.core.model import GOOD, Store, Value, bad, uncertain
+from edge_agent.core.model import GOOD, Range, Store, Value, bad, uncertain
 from edge_agent.core.orders import NUMBERS, form
-from edge_agent.core.registers import BCD, FLOATS, Bit, Field, bits
+from edge_agent.core.registers import BCD, FLOATS, Bit, Field, bits, bounds
 
 WIDEST = 1 << 63
 """Scaled whole numbers beyond 64 bits cannot be kept exactly, so they are not kept at all."""
@@ -46,6 +46,15 @@ def store_of(item: Field) -> Store:
         return NUMBERS[item.type]
     whole = item.scale.denominator == 1 and item.offset.denominator == 1
     return "q" if whole and item.type not in FLOATS else "d"
+
+
+def range_of(counter: Field) -> Range:
+    """What a counter can hold, as values; its scale is not negative. Floats do not wrap around."""
+    if counter.type in FLOATS:
+        return Range(float(counter.offset), float(counter.offset), math.inf)
+    ends = (0, *bounds(counter.type))
+    zero, low, high = (float(end * counter.scale + counter.offset) for end in ends)
+    return Range(zero, low, high)
 
 
 def converts(item: Field) -> list[Convert]:

@@ -74,8 +74,8 @@ class Field:
     raw * scale + offset, exact for whole numbers; `valid` bounds it (inclusive), `enum` are its known
     numbers, `sentinels` are contents of its registers that mean "not available", each as one unsigned number
     with the highest byte first. `whole` is false when only the `bits` are
-    sent. `pad` are the bytes that fill up a string. `deadband` (in the tag's unit) and `on_change` go to the
-    columns.
+    sent. `pad` are the bytes that fill up a string. `deadband` (in the tag's unit), `on_change` and
+    `counter` (it only rises) go to the columns.
     """
 
     name: str
@@ -95,6 +95,7 @@ class Field:
     enum: frozenset[int] | None = None
     deadband: float = 0.0
     on_change: bool = False
+    counter: bool = False
 
     @property
     def size(self) -> int:

@@ -215,8 +215,24 @@ def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
     profile, _ = load_profile(path, kinds())
 
     assert profile is not None
-    assert profile.tags[0].address == Field("t", "input", 4, "float32", order="CDAB", on_change=True)
+    assert profile.tags[0].address == Field(
+        "t", "input", 4, "float32", order="CDAB", on_change=True, counter=True
+    )
     assert profile.tags[0].kind == "counter"
+
+
+@pytest.mark.parametrize(
+    "other", ["type: string, length: 2", "flags: {0: a}", "enum: {0: a}", "bits: {a: 0}"]
+)
+def test_a_default_kind_is_for_what_can_count(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("group: fast}", "group: fast, kind: counter}")
+    path.write_text(text.replace("TAG", f"{{address: 4, {other}}}"))
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    assert (profile.tags[0].kind, profile.tags[0].modbus.counter) == (None, False)
 
 
 def test_a_default_word_order_does_not_touch_strings(tmp_path: Path) -> None:
@@ -364,6 +380,15 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "{address: 1, bits: {a: 1}, scale: 2}",
             "scale",
             "'scale' has no effect: only the bits are sent; give the tag a unit to send it as well",
+        ),
+        ("{address: 1, table: coil, type: bool, kind: counter}", "kind", "a counter is a number that rises; this is bool"),
+        ("{address: 1, type: string, length: 2, kind: counter}", "kind", "a counter is a number that rises; this is string"),
+        ("{address: 1, enum: {0: a}, kind: counter}", "kind", "a counter is a number that rises; this is a number with texts"),
+        ("{address: 1, scale: -0.1, kind: counter}", "-0.1", "a counter rises; with a scale below 0 it falls"),
+        (
+            "{address: 1, bits: {a: 1}, kind: counter}",
+            "kind",
+            "'kind' has no effect: only the bits are sent; give the tag a unit to send it as well",
         ),
         ("{address: 1, nan: loud}", "loud", "'loud' cannot be used for 'nan'; write quiet"),
     ],

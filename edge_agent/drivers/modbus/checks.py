@@ -18,7 +18,7 @@ NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
 def check_meaning(draft: Draft, table: Table, type_: Type) -> None:
     """Note every contradiction between the keys of a tag."""
     _check_type(draft, table, type_)
-    for check in (_check_texts, _check_deadband, _check_enum, _check_flags, _check_numbers, _check_unit):
+    for check in _CHECKS:
         check(draft, type_)
 
 
@@ -97,6 +97,33 @@ def _check_deadband(draft: Draft, type_: Type) -> None:
         section.error("a deadband reports on change; leave out report: always, or the deadband", "report")
 
 
+def counts(draft: Draft, type_: Type) -> bool:
+    """Whether a tag is a counter; a default of `kind` is for those that can be one."""
+    if draft.keys.kind is not None:
+        return True
+    return draft.defaults.kind is not None and not _no_counter(draft, type_) and not _falling(draft)
+
+
+def _check_counter(draft: Draft, type_: Type) -> None:
+    if draft.keys.kind is None:
+        return
+    if what := _no_counter(draft, type_):
+        draft.section.error_at_key(f"a counter is a number that rises; this is {what}", "kind")
+    elif _falling(draft):
+        draft.section.error("a counter rises; with a scale below 0 it falls", "scale")
+
+
+def _falling(draft: Draft) -> bool:
+    return draft.keys.scale is not None and draft.keys.scale < 0
+
+
+def _no_counter(draft: Draft, type_: Type) -> str:
+    """What a tag is that cannot be a counter; empty for one that can."""
+    if type_ in ("bool", "string"):
+        return type_
+    return "a number with texts" if draft.keys.enum or draft.keys.flags else ""
+
+
 def _check_enum(draft: Draft, type_: Type) -> None:
     keys, section = draft.keys, draft.section
     if keys.enum_else is not None and keys.enum is None:
@@ -137,3 +164,14 @@ def _check_flags(draft: Draft, type_: Type) -> None:
     for number in keys.flags:
         if not 0 <= number < width:
             section.error_at_key(f"{type_} has bits 0 to {width - 1}, not {number}", "flags", number)
+
+
+_CHECKS = (
+    _check_texts,
+    _check_deadband,
+    _check_counter,
+    _check_enum,
+    _check_flags,
+    _check_numbers,
+    _check_unit,
+)

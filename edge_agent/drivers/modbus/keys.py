@@ -142,7 +142,11 @@ class DefaultKeys(Keys):
         None,
         description="says that the device sends NaN for what it does not know; it is `bad:nan` in any case",
     )
-    kind: Literal["counter"] | None = Key(None, description="counter: it only rises")
+    kind: Literal["counter"] | None = Key(
+        None,
+        description="counter: it only rises; a fall that is neither a wrap-around nor a reset is "
+        "`uncertain:counter_fell`, once",
+    )
     access: Access | None = Key(None, description="whether it can be written; r unless written")
     report: Report | None = Key(
         None,

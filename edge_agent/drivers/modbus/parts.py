@@ -47,7 +47,7 @@ def parts_written(draft: Draft) -> dict[str, PartKeys | int]:
 
 def check_parts_only(draft: Draft) -> None:
     """Note what would have an effect on the tag itself, which is not sent."""
-    for key in NUMBERS_ONLY:
+    for key in (*NUMBERS_ONLY, "kind"):
         if key != "sentinels" and getattr(draft.keys, key) is not None:
             message = f"'{key}' has no effect: only the bits are sent; give the tag a unit to send it as well"
             draft.section.error_at_key(message, key)

@@ -6,7 +6,7 @@ from edge_agent.config.groups import on_change
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import hint, in_unit, quoted
 from edge_agent.core.registers import ONE, ZERO, Field, Order, Table, Type
-from edge_agent.drivers.modbus.checks import check_meaning, sentinels_of
+from edge_agent.drivers.modbus.checks import check_meaning, counts, sentinels_of
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.keys import PartKeys
 from edge_agent.drivers.modbus.parts import bits_of, check_parts_only, parts_written
@@ -39,7 +39,7 @@ def _tag(draft: Draft, field: Field) -> Tag:
         address=field,
         unit=keys.unit,
         quantity=keys.quantity,
-        kind=keys.kind or defaults.kind,
+        kind="counter" if field.counter else None,
         access=keys.access or defaults.access or "r",
         deadband=field.deadband,
         report=keys.report or defaults.report,
@@ -78,6 +78,7 @@ def _field(draft: Draft, table: Table, address: int, type_: Type, group: Group |
         valid=(keys.valid[0], keys.valid[1]) if keys.valid else None,
         enum=frozenset(keys.enum) if keys.enum else None,
         deadband=deadband,
+        counter=whole and counts(draft, type_),
         on_change=on_change(report, deadband, group.report if group else "always"),
     )
 
