@@ -61,8 +61,29 @@ def converts(item: Field) -> list[Convert]:
     """One function per column of the field, each from the raw number to value and quality."""
     if item.type == "string":
         return [_text(item)]
-    own = [_number(item)] if item.whole else []
+    own = [number(item)] if item.whole else []
     return own + [_part(item, part) for part in item.bits]
+
+
+def number(item: Field) -> Convert:
+    """From the raw number, as `orders.form` reads it, to value and quality of the tag itself."""
+    missing, read, scale, judge = _missing(item), _reader(item), scaling(item), _judge(item)
+    inexact = item.type in FLOATS
+
+    def convert(raw: float) -> tuple[Value, str]:
+        if raw in missing:
+            return None, BAD_SENTINEL
+        held = raw if read is None else read(raw)
+        if held is None:
+            return None, NOT_BCD
+        if inexact and not math.isfinite(held):
+            return None, BAD_NAN
+        value = held if scale is None else scale(held)
+        if value is None:
+            return None, TOO_WIDE
+        return value, GOOD if judge is None else judge(value)
+
+    return convert
 
 
 def _text(item: Field) -> Convert:
@@ -74,26 +95,6 @@ def _text(item: Field) -> Convert:
             return data.rstrip(pad).decode(encoding), GOOD
         except UnicodeDecodeError:
             return None, NOT_TEXT
-
-    return convert
-
-
-def _number(item: Field) -> Convert:
-    missing, read, scale, judge = _missing(item), _reader(item), _scale(item), _judge(item)
-    inexact = item.type in FLOATS
-
-    def convert(raw: float) -> tuple[Value, str]:
-        if raw in missing:
-            return None, BAD_SENTINEL
-        number = raw if read is None else read(raw)
-        if number is None:
-            return None, NOT_BCD
-        if inexact and not math.isfinite(number):
-            return None, BAD_NAN
-        value = number if scale is None else scale(number)
-        if value is None:
-            return None, TOO_WIDE
-        return value, GOOD if judge is None else judge(value)
 
     return convert
 
@@ -138,7 +139,7 @@ def _digits(raw: int) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
-def _scale(item: Field) -> Callable[..., float | None] | None:
+def scaling(item: Field) -> Callable[..., float | None] | None:
     """Raw to engineering value with one rounding at most: (raw * a + b) / c in whole numbers.
 
     None for a value beyond what a column can hold; no function where the raw number is the value.
@@ -155,11 +156,11 @@ def _scale(item: Field) -> Callable[..., float | None] | None:
 
 
 def _scale_float(item: Field) -> Callable[[float], float | None]:
-    scale, offset, near = item.scale, item.offset, _near(item)
+    scale, offset, shown = item.scale, item.offset, near(item)
 
     def convert(raw: float) -> float | None:
         # A Fraction of the decimal text rounds once; float arithmetic would show 23.020000000000003.
-        exact = Fraction(repr(near(raw))) * scale + offset
+        exact = Fraction(repr(shown(raw))) * scale + offset
         try:
             return float(exact)
         except OverflowError:
@@ -174,7 +175,7 @@ def _judge(item: Field) -> Callable[[float], str] | None:
     if enum is None and valid is None:
         return None
     # The float nearest to a bound may lie just outside of it as a double; people mean the decimal.
-    near = _near(item) if item.type in FLOATS and not scaled(item) else None
+    shown = near(item) if item.type in FLOATS and not scaled(item) else None
 
     low, high = valid or (0.0, 0.0)
 
@@ -183,12 +184,12 @@ def _judge(item: Field) -> Callable[[float], str] | None:
             return NOT_IN_ENUM
         if valid is None or low <= value <= high:
             return GOOD
-        return GOOD if near is not None and low <= near(value) <= high else OUT_OF_RANGE
+        return GOOD if shown is not None and low <= shown(value) <= high else OUT_OF_RANGE
 
     return judge
 
 
-def _near(item: Field) -> Callable[[float], float]:
+def near(item: Field) -> Callable[[float], float]:
     """A raw float as people read it."""
     if item.type == "float32":
         return lambda raw: shortest([raw])[0]

@@ -1,7 +1,9 @@
 """float16 and float32 values as people write them: the shortest decimal that is the same value again."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from struct import Struct
 
@@ -36,6 +38,26 @@ def shortest(values: Sequence[float], parse: Parse = json.loads) -> list[float]:
         pairs = () if back == wanted else zip(left, wanted, back, strict=True)
         left = [place for place, was, now in pairs if was != now]
     return near
+
+
+def around(value: float, form: str) -> list[float]:
+    """A float of a format of `struct`, then the finite ones of the same sign next to it."""
+    bits = Struct({"e": ">H", "f": ">I", "d": ">Q"}[form])
+    meant = Struct(f">{form}")
+    (place,) = bits.unpack(meant.pack(value))
+    sign = 1 << (bits.size * 8 - 1)
+    beside = [each for each in (place - 1, place + 1) if (each ^ place) & sign == 0]
+    found = [value] + [meant.unpack(bits.pack(each))[0] for each in beside]
+    return [each for each in found if math.isfinite(each)]
+
+
+def nearest(exact: Fraction, form: str) -> float:
+    """The float of a format of `struct` that lies nearest to a number. OverflowError beyond the largest.
+
+    It is right to the last bit: rounding to a double first may land on the middle of two float32.
+    """
+    (guess,) = Struct(f">{form}").unpack(Struct(f">{form}").pack(float(exact)))
+    return min(around(guess, form), key=lambda each: abs(Fraction(each) - exact))
 
 
 def within(value: float, valid: tuple[float, float], *, single: bool) -> bool:

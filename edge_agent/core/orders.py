@@ -1,4 +1,4 @@
-"""How the numbers of registers lie in bytes: all four orders come down to two swaps.
+"""How the numbers of registers lie in bytes, both ways: all four orders come down to two swaps.
 
 With the bytes of each register swapped or not, what is left is plain big or little endian over any width:
 
@@ -55,3 +55,15 @@ def swapped(item: Field) -> bool:
 def little(item: Field) -> bool:
     """Whether what is left is little endian."""
     return item.order in LITTLE
+
+
+def registers(item: Field, contents: bytes) -> tuple[int, ...]:
+    """The registers that hold the bytes of a value, given with the highest first (of text: as they follow).
+
+    A value of 8 bits leaves the other half of its register 0.
+    """
+    data = contents if len(contents) > 1 else b"\0" + contents
+    if little(item) and item.type != "string":
+        data = data[::-1]
+    words = [data[at : at + 2] for at in range(0, len(data), 2)]
+    return tuple(int.from_bytes(word, "little" if swapped(item) else "big") for word in words)

@@ -235,6 +235,18 @@ def test_a_default_kind_is_for_what_can_count(tmp_path: Path, other: str) -> Non
     assert (profile.tags[0].kind, profile.tags[0].modbus.counter) == (None, False)
 
 
+@pytest.mark.parametrize(("table", "access"), [("holding", "rw"), ("input", "r")])
+def test_a_default_access_is_for_tables_that_can_be_written(tmp_path: Path, table: str, access: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("group: fast}", "group: fast, access: rw}")
+    path.write_text(text.replace("TAG", f"{{address: 4, table: {table}}}"))
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    assert profile.tags[0].access == access
+
+
 def test_a_default_word_order_does_not_touch_strings(tmp_path: Path) -> None:
     path = tmp_path / "press.yaml"
     path.write_text(
@@ -390,6 +402,7 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "kind",
             "'kind' has no effect: only the bits are sent; give the tag a unit to send it as well",
         ),
+        ("{address: 1, table: input, access: rw}", "rw", "table input can only be read; leave out access: rw"),
         ("{address: 1, nan: loud}", "loud", "'loud' cannot be used for 'nan'; write quiet"),
     ],
 )  # fmt: skip

@@ -11,6 +11,9 @@ from edge_agent.drivers.modbus.sentinels import contents
 WIDTHS: Mapping[Type, int] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
 """Bits of the types whose bits can be named."""
 
+READ_ONLY: frozenset[Table] = frozenset({"discrete", "input"})
+"""Tables without a function to write them."""
+
 NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
 """Keys that say something of a number as a whole."""
 
@@ -18,6 +21,8 @@ NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
 def check_meaning(draft: Draft, table: Table, type_: Type) -> None:
     """Note every contradiction between the keys of a tag."""
     _check_type(draft, table, type_)
+    if draft.keys.access == "rw" and table in READ_ONLY:
+        draft.section.error(f"table {table} can only be read; leave out access: rw", "access")
     for check in _CHECKS:
         check(draft, type_)
 

@@ -147,7 +147,9 @@ class DefaultKeys(Keys):
         description="counter: it only rises; a fall that is neither a wrap-around nor a reset is "
         "`uncertain:counter_fell`, once",
     )
-    access: Access | None = Key(None, description="whether it can be written; r unless written")
+    access: Access | None = Key(
+        None, description="whether it can be written; r unless written, and in tables that can only be read"
+    )
     report: Report | None = Key(
         None,
         description="whether every scan has it, or only those in which it changed; as its group unless "

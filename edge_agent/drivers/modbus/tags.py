@@ -6,7 +6,7 @@ from edge_agent.config.groups import on_change
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import hint, in_unit, quoted
 from edge_agent.core.registers import ONE, ZERO, Field, Order, Table, Type
-from edge_agent.drivers.modbus.checks import check_meaning, counts, sentinels_of
+from edge_agent.drivers.modbus.checks import READ_ONLY, check_meaning, counts, sentinels_of
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.keys import PartKeys
 from edge_agent.drivers.modbus.parts import bits_of, check_parts_only, parts_written
@@ -40,7 +40,7 @@ def _tag(draft: Draft, field: Field) -> Tag:
         unit=keys.unit,
         quantity=keys.quantity,
         kind="counter" if field.counter else None,
-        access=keys.access or defaults.access or "r",
+        access="r" if field.table in READ_ONLY else keys.access or defaults.access or "r",
         deadband=field.deadband,
         report=keys.report or defaults.report,
         enum=keys.enum or {},
