@@ -61,14 +61,17 @@ def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: st
 def _same(expected: Value, value: Value, tag: Tag) -> bool:
     if isinstance(expected, bool | str) or isinstance(value, bool | str) or None in (expected, value):
         return type(expected) is type(value) and expected == value
-    if tag.type in ("float32", "Float"):
-        return _single(expected) == _single(value)
-    return expected == value
+    form = _FORMS.get(tag.type)
+    return expected == value if form is None else _held(expected, form) == _held(value, form)
 
 
-def _single(value: Value) -> bytes:
+_FORMS = {"float16": "e", "float32": "f", "Float": "f"}
+"""What is expected of narrow floats is the decimal that people write."""
+
+
+def _held(value: Value, form: str) -> bytes:
     try:
-        return struct.pack("f", value)
+        return struct.pack(form, value)
     except (OverflowError, struct.error):
         return repr(value).encode()
 

@@ -42,6 +42,12 @@ class Written(float):
         return number
 
 
+class Hexadecimal(int):
+    """A whole number that was written as `0x...`: where both can be, bits are meant and not an amount."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A place in the text: line and column from 1, `width` characters of that line.
@@ -392,8 +398,10 @@ def plain(text: str) -> object:
         )
     if text[0] not in "+-.0123456789_":
         return text
-    if _NUMBER.fullmatch(text) or _HEX.fullmatch(text):
-        return int(_of_length(text), 0)
+    if _NUMBER.fullmatch(text):
+        return int(_of_length(text))
+    if _HEX.fullmatch(text):
+        return Hexadecimal(_of_length(text), 0)
     if _POINT.fullmatch(text):
         return Written(_of_length(text))
     _refuse_number(text)

@@ -16,16 +16,27 @@ empty.
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """What a counter holds: `zero` when it is empty; `highest` is infinite when it does not wrap around."""
+
+    zero: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a scan: a tag, or one part of a tag that has bits (`di_word.lamp`).
 
-    `deadband` (in the tag's unit) and `on_change` are what report by exception needs to know.
+    `deadband` (in the tag's unit) and `on_change` are what report by exception needs to know, `counter` what
+    the judge of counters does; None for what is no counter.
     """
 
     name: str
     store: Store
     deadband: float = 0.0
     on_change: bool = False
+    counter: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)

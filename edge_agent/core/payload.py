@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from edge_agent.core.floats import Parse, shortest
+from edge_agent.core.floats import Parse, half, shortest
 from edge_agent.core.model import GOOD, Scan, Schema, Value
 
 WIDEST = 2**53 - 1
 """The largest whole number every JSON reader keeps exactly (RFC 8259, section 6); larger ones go as text."""
+
+_AS_THEY_ARE = frozenset("?bBhHiIds")
+"""Kinds of columns whose values need no other form."""
 
 
 def message(
@@ -42,9 +45,9 @@ def milliseconds(time_ns: int) -> int | float:
 def presented(stores: str, values: Sequence[Value], parse: Parse = json.loads) -> Sequence[Value]:
     """Values of columns of these kinds as people and JSON shall see them.
 
-    float32 in its shortest form, whole numbers beyond 2^53 - 1 as text.
+    float16 and float32 in their shortest form, whole numbers beyond 2^53 - 1 as text.
     """
-    if "f" not in stores and "q" not in stores and "Q" not in stores:
+    if _AS_THEY_ARE.issuperset(stores):
         return values
     if stores.count("f") == len(stores) and None not in values:
         return shortest(cast("Sequence[float]", values), parse)
@@ -52,7 +55,7 @@ def presented(stores: str, values: Sequence[Value], parse: Parse = json.loads) -
     floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
     short = iter(shortest(floats, parse))
     return [
-        next(short) if store == "f" and value is not None else _whole(store, value) for store, value in pairs
+        next(short) if store == "f" and value is not None else _shown(store, value) for store, value in pairs
     ]
 
 
@@ -83,6 +86,8 @@ def _quality(names: Sequence[str], quality: tuple[str, ...], *, whole: bool) -> 
     return {name: text for name, text in zip(names, quality, strict=True) if text != GOOD}
 
 
-def _whole(store: str, value: Value) -> Value:
+def _shown(store: str, value: Value) -> Value:
+    if store == "e" and isinstance(value, float):
+        return half(value)
     wide = store in "qQ" and isinstance(value, int) and abs(value) > WIDEST
     return str(value) if wide else value

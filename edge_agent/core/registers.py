@@ -17,8 +17,11 @@ Type = Literal[
     "uint32",
     "int64",
     "uint64",
+    "float16",
     "float32",
     "float64",
+    "bcd16",
+    "bcd32",
     "string",
 ]
 
@@ -32,12 +35,19 @@ REGISTERS: Mapping[Type, int] = {
     "uint16": 1,
     "int32": 2,
     "uint32": 2,
+    "float16": 1,
     "float32": 2,
     "int64": 4,
     "uint64": 4,
     "float64": 4,
+    "bcd16": 1,
+    "bcd32": 2,
 }
 """Registers of each numeric type; a string says its own length and a bool of a bit table takes one bit."""
+
+FLOATS: frozenset[Type] = frozenset({"float16", "float32", "float64"})
+BCD: frozenset[Type] = frozenset({"bcd16", "bcd32"})
+"""Four decimal digits a register, the first one in the highest four bits."""
 
 ONE = Fraction(1)
 ZERO = Fraction(0)
@@ -62,9 +72,10 @@ class Field:
 
     `address` counts from 0 as on the wire; `length` is in registers and for strings only. The value is
     raw * scale + offset, exact for whole numbers; `valid` bounds it (inclusive), `enum` are its known
-    numbers, `sentinels` are raw values that mean "not available". `whole` is false when only the `bits` are
-    sent. `pad` are the bytes that fill up a string. `deadband` (in the tag's unit) and `on_change` go to the
-    columns.
+    numbers, `sentinels` are contents of its registers that mean "not available", each as one unsigned number
+    with the highest byte first. `whole` is false when only the `bits` are
+    sent. `pad` are the bytes that fill up a string. `deadband` (in the tag's unit), `on_change` and
+    `counter` (it only rises) go to the columns.
     """
 
     name: str
@@ -84,6 +95,7 @@ class Field:
     enum: frozenset[int] | None = None
     deadband: float = 0.0
     on_change: bool = False
+    counter: bool = False
 
     @property
     def size(self) -> int:
@@ -96,3 +108,18 @@ class Field:
     def end(self) -> int:
         """The first address behind the tag."""
         return self.address + self.size
+
+
+def bits(type_: Type) -> int:
+    """Bits of a number of this type."""
+    return 8 if type_ in {"int8", "uint8"} else REGISTERS[type_] * 16
+
+
+def bounds(type_: Type) -> tuple[int, int]:
+    """Smallest and largest number of a type of whole numbers, or of a bool."""
+    if type_ == "bool":
+        return 0, 1
+    if type_ in BCD:
+        return 0, 10 ** (4 * REGISTERS[type_]) - 1
+    width = bits(type_)
+    return (0, (1 << width) - 1) if type_.startswith("u") else (-(1 << (width - 1)), (1 << (width - 1)) - 1)

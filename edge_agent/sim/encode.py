@@ -25,8 +25,11 @@ BITS: Mapping[Type, int] = {
     "uint32": 32,
     "int64": 64,
     "uint64": 64,
+    "float16": 16,
     "float32": 32,
     "float64": 64,
+    "bcd16": 16,
+    "bcd32": 32,
 }
 """Bits of each type that is a number."""
 
@@ -34,12 +37,13 @@ BITS: Mapping[Type, int] = {
 def encode(raw: Raw, field: Field) -> bytes:
     """The bytes of one tag as they lie in its registers, from the first byte `place` names.
 
-    `raw` is an int in the range of an integer type, a float for a float type, a text that fits into the
-    length of a string; TypeError, ValueError or OverflowError for anything else.
+    `raw` is an int in the range of an integer type, or of no more digits than a BCD type has, a float for a
+    float type, a text that fits into the length of a string; TypeError, ValueError or OverflowError for
+    anything else.
     """
     words_turned = field.order in {"CDAB", "DCBA"} and field.type != "string"
     bytes_turned = field.order in {"BADC", "DCBA"}
-    plain = _plain(raw, field)
+    plain = unturned(raw, field)
     if len(plain) == 1 or not (words_turned or bytes_turned):
         return plain
     words = [plain[at : at + 2] for at in range(0, len(plain), 2)]
@@ -65,19 +69,32 @@ def registers(raw: Raw, field: Field) -> list[int]:
     return [data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)]
 
 
-def _plain(raw: Raw, field: Field) -> bytes:
+def unturned(raw: Raw, field: Field) -> bytes:
     """The bytes of a value with the highest first, as order ABCD has them."""
     if field.type == "string":
-        if not isinstance(raw, str):
-            raise TypeError(f"{field.name}: {raw!r} is no text")
-        text = raw.encode(field.encoding)
-        if len(text) > 2 * field.length:
-            raise ValueError(f"{field.name}: {raw!r} does not fit into {field.length} registers")
-        return text.ljust(2 * field.length, bytes(field.pad[:1]) or b"\0")
+        return _text(raw, field)
     if isinstance(raw, str):
         raise TypeError(f"{field.name}: {raw!r} is no number")
     if field.type.startswith("float"):
-        return struct.pack(">f" if field.type == "float32" else ">d", raw)
+        return struct.pack({16: ">e", 32: ">f", 64: ">d"}[BITS[field.type]], raw)
     if isinstance(raw, float):
         raise TypeError(f"{field.name}: {raw!r} is no whole number")
+    if field.type.startswith("bcd"):
+        return _digits(raw, field)
     return raw.to_bytes(BITS[field.type] // 8, "big", signed=field.type.startswith("int"))
+
+
+def _text(raw: Raw, field: Field) -> bytes:
+    if not isinstance(raw, str):
+        raise TypeError(f"{field.name}: {raw!r} is no text")
+    text = raw.encode(field.encoding)
+    if len(text) > 2 * field.length:
+        raise ValueError(f"{field.name}: {raw!r} does not fit into {field.length} registers")
+    return text.ljust(2 * field.length, bytes(field.pad[:1]) or b"\0")
+
+
+def _digits(raw: int, field: Field) -> bytes:
+    digits = f"{raw:0{BITS[field.type] // 4}d}"
+    if raw < 0 or len(digits) * 4 > BITS[field.type]:
+        raise OverflowError(f"{field.name}: {raw} has more digits than {field.type}")
+    return bytes(int(tens) << 4 | int(ones) for tens, ones in zip(digits[::2], digits[1::2], strict=True))

@@ -20,7 +20,7 @@ from struct import pack, unpack
 from edge_agent.config.settings import Tag
 from edge_agent.core.model import Value
 from edge_agent.core.registers import Bit, Field
-from edge_agent.sim.encode import BITS, Raw
+from edge_agent.sim.encode import BITS, Raw, unturned
 from edge_agent.sim.nodes import seen, stamped
 
 TICK_NS = 200_000_000
@@ -30,6 +30,12 @@ TICKS = 4096
 """Ticks until all values come round again: 819.2 s."""
 
 STEP_BITS = 12
+
+FINEST = {"float16": 24, "float32": 149, "float64": 1074}
+"""The smallest number of each real type is 2 to the power of minus this."""
+
+LARGEST = {"float16": Fraction(65504), "float32": Fraction(2) ** 100, "float64": Fraction(2) ** 100}
+"""Large enough for any signal, and within the type."""
 
 UNIT_TICKS = 16
 """How far the units of one PLC run apart (3.2 s; all 256 differ), so that one's value is stale in another."""
@@ -51,14 +57,15 @@ class Source:
 class Signal:
     """One column of a scan: `raw(tick)` of its tag, and the engineering value expected of the agent.
 
-    `single` says that the value is a float32 as the device holds it. `steps` as in Source.
+    `float_bits` are those of a float16 or float32 whose value is sent as the device holds it, else 0. `steps`
+    as in Source.
     """
 
     name: str
     raw: Callable[[int], Raw]
     expected: Callable[[int], Value]
     steps: int
-    single: bool = False
+    float_bits: int = 0
 
 
 def tick_at(time_ns: int, unit: int = 1) -> int:
@@ -83,8 +90,8 @@ def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
 def _columns(source: Source) -> Iterable[Signal]:
     field = seen(source.tag)
     if field.whole or not field.bits:
-        single = field.type == "float32" and _unscaled(field)
-        yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, single)
+        float_bits = _narrow(field) if _unscaled(field) else 0
+        yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, float_bits)
     for part in field.bits:
         yield Signal(f"{field.name}.{part.name}", source.raw, _part(part, source.raw), 0)
 
@@ -110,24 +117,26 @@ def _engineering(field: Field, raw: Callable[[int], Raw]) -> Callable[[int], Val
 def scaled(raw: Raw, field: Field) -> int | float:
     """The value raw * scale + offset: exact, an int where raw, scale and offset are whole, else rounded once.
 
-    A float32 stands for its shortest decimal: 230.2 * 10 is 2302.0, not 2302.0000076.
+    A float32 stands for its shortest decimal: 230.2 * 10 is 2302.0, not 2302.0000076; so does a float16.
     """
-    text = shortest(float(raw)) if field.type == "float32" else None
-    value = Fraction(text if text is not None else raw) * field.scale + field.offset
-    whole = not field.type.startswith("float") and field.scale.denominator == field.offset.denominator == 1
+    float_bits = _narrow(field)
+    text = shortest(float(raw), float_bits) if float_bits else repr(raw) if _real(field) else raw
+    value = Fraction(text) * field.scale + field.offset
+    whole = not _real(field) and field.scale.denominator == field.offset.denominator == 1
     return int(value) if whole else float(value)
 
 
-def shortest(value: float) -> str:
-    """The shortest decimal that names this float32 (9 digits always do)."""
+def shortest(value: float, float_bits: int = 32) -> str:
+    """The shortest decimal that names this float16 or float32 (9 digits always do)."""
     texts = (f"{value:.{digits}g}" for digits in range(1, 10))
-    return next((text for text in texts if single(float(text)) == value), repr(value))
+    return next((text for text in texts if nearest(float(text), float_bits) == value), repr(value))
 
 
-def single(value: float) -> float:
-    """The float32 nearest to a number; infinite beyond their range."""
+def nearest(value: float, float_bits: int) -> float:
+    """The float of so many bits nearest to a number; infinite beyond their range."""
+    form = {16: ">e", 32: ">f"}[float_bits]
     try:
-        (near,) = unpack(">f", pack(">f", value))
+        (near,) = unpack(form, pack(form, value))
     except OverflowError:
         return math.copysign(math.inf, value)
     return float(near)
@@ -166,7 +175,7 @@ def _known(field: Field) -> list[Raw]:
     exact = [(Fraction(number) - field.offset) / field.scale for number in sorted(field.enum or ())]
     whole = [int(number) for number in exact if number.denominator == 1]
     fits = [number for number in whole if all(_part_knows(part, number) for part in field.bits)]
-    return [float(number) if field.type.startswith("float") else number for number in fits or whole]
+    return [float(number) if _real(field) else number for number in fits or whole]
 
 
 def _part_knows(part: Bit, word: int) -> bool:
@@ -244,9 +253,9 @@ def _grid(field: Field, wanted: int) -> tuple[range, int]:
     Every one is exact in the field's type. Whole numbers from 0 where the valid range allows it, else as many
     as the range holds, from its low end.
     """
-    real = field.type.startswith("float")
-    digits = {"float32": 24, "float64": 53}.get(field.type, BITS[field.type])
-    plain = range(min(wanted, 1 << digits))
+    real = _real(field)
+    digits = {"float16": 11, "float32": 24, "float64": 53}.get(field.type, BITS[field.type])
+    plain = range(min(wanted, 10 ** (digits // 4) if _decimal(field) else 1 << digits))
     if field.valid is None:
         return plain, 0
     low, high = _bounds(field)
@@ -255,7 +264,7 @@ def _grid(field: Field, wanted: int) -> tuple[range, int]:
     if not real:
         return range(math.ceil(low), min(math.floor(high) + 1, math.ceil(low) + wanted)), 0
     largest = max(abs(low), abs(high), Fraction(1, 1 << 100))
-    finest = digits - math.frexp(float(largest))[1]
+    finest = min(digits - math.frexp(float(largest))[1], FINEST[field.type])
     places = min(0, finest)
     while places < finest and (high - low) * Fraction(2) ** places < wanted:
         places += 1
@@ -266,8 +275,10 @@ def _grid(field: Field, wanted: int) -> tuple[range, int]:
 
 def _bounds(field: Field) -> tuple[Fraction, Fraction]:
     """The valid range in raw values, within what the type holds."""
-    if field.type.startswith("float"):
-        limits = (-(Fraction(2) ** 100), Fraction(2) ** 100)
+    if _real(field):
+        limits = (-LARGEST[field.type], LARGEST[field.type])
+    elif _decimal(field):
+        limits = (Fraction(0), Fraction(10 ** (BITS[field.type] // 4) - 1))
     elif field.type.startswith("int"):
         limits = (Fraction(-(1 << BITS[field.type] - 1)), Fraction((1 << BITS[field.type] - 1) - 1))
     else:
@@ -284,15 +295,15 @@ def _bounds(field: Field) -> tuple[Fraction, Fraction]:
 
 def _on_grid(code: int, places: int, field: Field) -> Raw:
     """The raw value of a number of the grid; the negative half of a signed type is its upper one."""
-    if field.type.startswith("float"):
+    if _real(field):
         return math.ldexp(code, -places)
     bits = BITS[field.type]
     return code - (1 << bits) if field.type.startswith("int") and code >> bits - 1 == 1 else code
 
 
 def _allowed(raw: Raw, field: Field) -> bool:
-    """Neither a sentinel (as a number or as the bits in the registers) nor outside the valid range."""
-    if field.sentinels and field.sentinels & {raw, _pattern(raw, field)}:
+    """Neither a sentinel nor outside the valid range."""
+    if field.sentinels and int.from_bytes(unturned(raw, field), "big") in field.sentinels:
         return False
     if field.valid is None:
         return True
@@ -303,11 +314,17 @@ def _unscaled(field: Field) -> bool:
     return field.scale == 1 and field.offset == 0
 
 
-def _pattern(raw: Raw, field: Field) -> int:
-    """The bits of a raw value in its registers, as an unsigned number."""
-    if field.type.startswith("float"):
-        return int.from_bytes(pack(">f" if field.type == "float32" else ">d", raw), "big")
-    return int(raw) % (1 << BITS[field.type])
+def _real(field: Field) -> bool:
+    return field.type.startswith("float")
+
+
+def _decimal(field: Field) -> bool:
+    return field.type.startswith("bcd")
+
+
+def _narrow(field: Field) -> int:
+    """Bits of a float that is narrower than the numbers of JSON; 0 for any other type."""
+    return BITS[field.type] if field.type in ("float16", "float32") else 0
 
 
 def _chance(*numbers: int) -> int:

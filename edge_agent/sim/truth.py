@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.model import Value
-from edge_agent.sim.signals import TICK_NS, TICKS, Signal, signals, single, tick_at
+from edge_agent.sim.signals import TICK_NS, TICKS, Signal, nearest, signals, tick_at
 
 TICK_MS = TICK_NS // 1_000_000
 
@@ -97,5 +97,5 @@ def _alike(signal: Signal, expected: Value, value: Value) -> bool:
             return value == str(expected)
         return isinstance(value, int) and value == expected
     if isinstance(expected, float) and isinstance(value, int | float):
-        return single(value) == expected if signal.single else value == expected
+        return (nearest(value, signal.float_bits) if signal.float_bits else value) == expected
     return type(value) is type(expected) and value == expected

@@ -20,6 +20,7 @@ WORD = Tag(
     parts={"a": {}, "lamp": {2: "yellow"}},
 )  # fmt: skip
 VOLTS = Tag("volts", "fast", "float32", Field("volts", "input", 4, "float32"))
+LEVEL = Tag("level", "fast", "float16", Field("level", "input", 7, "float16"))
 LAMP = Tag("lamp", "fast", "bool", Field("lamp", "coil", 8, "bool"))
 PROFILE = Profile(
     "a/b",
@@ -28,7 +29,7 @@ PROFILE = Profile(
     "modbus",
     "x",
     {"fast": Group("fast", 1.0)},
-    (STATE, ALARMS, WORD, VOLTS, LAMP),
+    (STATE, ALARMS, WORD, VOLTS, LEVEL, LAMP),
     Limits(),
 )
 
@@ -44,6 +45,7 @@ PROFILE = Profile(
         ({"input": {4: 0x4366, 5: 0x3333}}, "volts", Expected(230.2)),
         ({"input": {4: 0x4366}}, "volts", Expected(230)),
         ({"input": {4: 0x7FC0}}, "volts", Expected(quality="bad", reason="nan")),
+        ({"input": {7: 0x2E66}}, "level", Expected(0.1)),
         ({"coil": {8: 1, 9: 0}}, "lamp", Expected(value=True)),
     ],
 )

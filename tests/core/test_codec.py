@@ -53,6 +53,79 @@ def test_sixty_four_bits_in_all_four_orders(order: str, wire: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("order", "wire"), [("ABCD", "4D 48"), ("CDAB", "4D 48"), ("BADC", "48 4D"), ("DCBA", "48 4D")]
+)
+def test_float16_in_all_four_orders(order: str, wire: str) -> None:
+    # sign 0, exponent 19 - 15, mantissa 0x148: 16 * (1 + 328 / 1024)
+    assert decode(wire, field(0, "float16", order=order)) == {"t0": 21.125}
+
+
+@pytest.mark.parametrize(
+    ("order", "wire"), [("ABCD", "12 34"), ("CDAB", "12 34"), ("BADC", "34 12"), ("DCBA", "34 12")]
+)
+def test_four_decimal_digits_in_all_four_orders(order: str, wire: str) -> None:
+    assert decode(wire, field(0, "bcd16", order=order)) == {"t0": 1234}
+
+
+@pytest.mark.parametrize(
+    ("order", "wire"),
+    [("ABCD", "12 34 56 78"), ("CDAB", "56 78 12 34"), ("BADC", "34 12 78 56"), ("DCBA", "78 56 34 12")],
+)
+def test_eight_decimal_digits_in_all_four_orders(order: str, wire: str) -> None:
+    assert decode(wire, field(0, "bcd32", order=order)) == {"t0": 12345678}
+
+
+def test_decimal_digits_with_rules() -> None:
+    got = decode(
+        "9999 0000 0012 FFFF 0235 0007",
+        field(0, "bcd16"),
+        field(1, "bcd32", enum=frozenset({12})),
+        field(3, "bcd16", sentinels=frozenset({0xFFFF})),
+        field(4, "bcd16", scale=Fraction("0.1"), valid=(0, 20)),
+        field(5, "bcd16", scale=Fraction(3)),
+    )
+
+    assert got == {
+        "t0": 9999,
+        "t1": 12,
+        "t3": (None, "bad:sentinel"),
+        "t4": (23.5, "uncertain:out_of_range"),
+        "t5": 21,
+    }
+
+
+@pytest.mark.parametrize("wire", ["123A", "A000", "0F00", "FFFF"])
+def test_a_digit_beyond_nine_is_no_number(wire: str) -> None:
+    assert decode(wire, field(0, "bcd16")) == {"t0": (None, "bad:wrong_answer:not_bcd")}
+    assert decode(f"0000 {wire}", field(0, "bcd32")) == {"t0": (None, "bad:wrong_answer:not_bcd")}
+
+
+def test_float16_that_is_no_number_or_infinite_is_bad() -> None:
+    got = decode("7E00 3C00 FC00", field(0, "float16"), field(1, "float16"), field(2, "float16"))
+
+    assert got == {"t0": (None, "bad:nan"), "t1": 1.0, "t2": (None, "bad:nan")}
+
+
+def test_float16_is_scaled_and_bounded_as_people_read_it() -> None:
+    got = decode(
+        "2E66 2E66 2E67",  # 0.09998, which people write 0.1; the next one is 0.10004
+        field(0, "float16", scale=Fraction(10)),
+        field(1, "float16", valid=(0.1, 0.2)),
+        field(2, "float16", valid=(0, 0.1)),
+    )
+
+    assert got == {"t0": 1.0, "t1": 0.0999755859375, "t2": (0.10003662109375, "uncertain:out_of_range")}
+
+
+def test_a_scaled_float_beyond_all_floats_is_bad() -> None:
+    big = field(0, "float64", scale=Fraction(100))
+    bounded = field(0, "float32", scale=Fraction(10**6), valid=(0, 1))
+
+    assert decode("7FE0000000000000", big) == {"t0": (None, "bad:out_of_range")}
+    assert decode("7F7FFFFF", bounded) == {"t0": (3.4028235e44, "uncertain:out_of_range")}
+
+
+@pytest.mark.parametrize(
     ("order", "value"), [("ABCD", 0x0102), ("CDAB", 0x0102), ("BADC", 0x0201), ("DCBA", 0x0201)]
 )
 def test_sixteen_bits_know_only_the_swap_of_bytes(order: str, value: int) -> None:
@@ -146,6 +219,50 @@ def test_sentinels_are_bad() -> None:
     got = decode("8000 FFFF", field(0, "uint16", sentinels=frozenset({0x8000})), field(1, "uint16"))
 
     assert got == {"t0": (None, "bad:sentinel"), "t1": 65535}
+
+
+def test_sentinels_of_signed_numbers_are_what_the_registers_hold() -> None:
+    got = decode(
+        "8000 7FFF 8000 0000 0080 FFFF",
+        field(0, "int16", sentinels=frozenset({0x8000})),
+        field(1, "int16", sentinels=frozenset({0x7FFF, 0xFFFF})),
+        field(2, "int32", sentinels=frozenset({0x80000000})),
+        field(4, "int8", sentinels=frozenset({0x80})),
+        field(5, "int16", sentinels=frozenset({0x8000})),
+    )
+
+    assert got == {
+        **dict.fromkeys(("t0", "t1", "t2", "t4"), (None, "bad:sentinel")),
+        "t5": -1,
+    }
+
+
+def test_sentinels_of_floats_are_told_by_their_bits() -> None:
+    missing = frozenset({0x7FC00000, 0xFFFFFFFF, 0x7F7FFFFF, 0x80000000})
+    got = decode(
+        "7FC00000 FFFFFFFF 7F7FFFFF 80000000 00000000 7FC00001 33334366",
+        *(field(2 * at, "float32", sentinels=missing) for at in range(6)),
+        field(12, "float32", order="CDAB", sentinels=missing),
+    )
+
+    assert got == {
+        **dict.fromkeys(("t0", "t2", "t4", "t6"), (None, "bad:sentinel")),
+        "t8": 0.0,
+        "t10": (None, "bad:nan"),
+        "t12": 230.1999969482422,
+    }
+
+
+def test_sentinels_of_other_floats() -> None:
+    got = decode(
+        "7E00 3C00 FFF8000000000000 3FF0000000000000",
+        field(0, "float16", sentinels=frozenset({0x7E00})),
+        field(1, "float16", sentinels=frozenset({0x7E00})),
+        field(2, "float64", sentinels=frozenset({0xFFF8000000000000})),
+        field(6, "float64", sentinels=frozenset({0xFFF8000000000000})),
+    )
+
+    assert got == {"t0": (None, "bad:sentinel"), "t1": 1.0, "t2": (None, "bad:sentinel"), "t6": 1.0}
 
 
 def test_value_outside_its_range_is_uncertain_and_kept() -> None:

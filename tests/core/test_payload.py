@@ -80,6 +80,15 @@ def test_float32_prints_its_shortest_form() -> None:
     assert json.loads(json.dumps(plain))["s"][0]["v"] == {"a": 0.1, "b": 2.5}
 
 
+def test_float16_prints_its_shortest_form() -> None:
+    halves = Schema("d", "g", (Column("a", "e"), Column("b", "e"), Column("c", "f")), b"{}", "00000000")
+    scan = Scan(halves, 0, (0.0999755859375, None, 0.10000000149011612), ("", "bad:nan", ""))
+
+    assert message("gw", "b", 1, [scan], done=0)["s"] == [
+        {"ts": 0, "v": {"a": 0.1, "c": 0.1}, "q": {"b": "bad:nan"}}
+    ]
+
+
 def test_whole_numbers_that_json_readers_would_bend_go_as_text() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (1.0, 2, 2**53, "a")), Scan(SCHEMA, 0, (1.0, 2, 2**53 - 1, "a")))
 

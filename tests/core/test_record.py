@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from edge_agent.core import record
 from edge_agent.core.model import Column, Scan, Schema
 
-STORES = "?bBhHiIqQfds"
+STORES = "?bBhHiIqQefds"
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "?": st.booleans(),
     "b": st.integers(-128, 127),
@@ -18,6 +18,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "I": st.integers(0, 2**32 - 1),
     "q": st.integers(-(2**63), 2**63 - 1),
     "Q": st.integers(0, 2**64 - 1),
+    "e": st.floats(width=16, allow_nan=False),
     "f": st.floats(width=32, allow_nan=False),
     "d": st.floats(allow_nan=False),
     "s": st.text(max_size=20),

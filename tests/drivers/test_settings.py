@@ -155,7 +155,7 @@ def test_a_tag_becomes_a_field_with_what_is_written(tmp_path: Path) -> None:
         order="BADC",
         scale=Fraction(1, 10),
         offset=Fraction(-40),
-        sentinels=frozenset({-32768}),
+        sentinels=frozenset({0x8000}),
         valid=(-40.0, 150.0),
         deadband=0.5,
         on_change=True,
@@ -181,6 +181,28 @@ def test_a_deadband_in_percent_is_a_share_of_what_is_valid(
     assert tag.address.on_change is (expected > 0)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("type: uint16, sentinels: [0xFFFF, 65534]", {0xFFFF, 0xFFFE}),
+        ("type: int16, sentinels: [0x8000, -1]", {0x8000, 0xFFFF}),
+        ("type: int8, sentinels: [0x80, -128, 127]", {0x80, 0x7F}),
+        ("type: int32, sentinels: [0x80000000]", {0x80000000}),
+        ("type: uint64, sentinels: [0xFFFFFFFFFFFFFFFF]", {2**64 - 1}),
+        ("type: float32, sentinels: [0x7FC00000, 0x7F7FFFFF]", {0x7FC00000, 0x7F7FFFFF}),
+        ("type: float32, sentinels: [-9999, 0.1]", {0xC61C3C00, 0x3DCCCCCD}),
+        ("type: float32, sentinels: [0]", {0, 0x80000000}),
+        ("type: float16, sentinels: [65504, 0x7E00]", {0x7BFF, 0x7E00}),
+        ("type: float64, sentinels: [-1, 0.5]", {0xBFF0000000000000, 0x3FE0000000000000}),
+        ("type: bcd16, sentinels: [0xFFFF, 9999]", {0xFFFF, 0x9999}),
+    ],
+)
+def test_a_sentinel_is_a_number_or_in_hexadecimal_what_the_registers_hold(
+    tmp_path: Path, written: str, expected: set[int]
+) -> None:
+    assert _tag(tmp_path, f"{{address: 1, {written}}}").modbus.sentinels == expected
+
+
 def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
     path = tmp_path / "press.yaml"
     defaults = "{table: input, type: float32, order: CDAB, group: fast, nan: quiet, report: on_change, kind: counter}"
@@ -193,8 +215,36 @@ def test_a_tag_takes_the_defaults_it_does_not_name(tmp_path: Path) -> None:
     profile, _ = load_profile(path, kinds())
 
     assert profile is not None
-    assert profile.tags[0].address == Field("t", "input", 4, "float32", order="CDAB", on_change=True)
+    assert profile.tags[0].address == Field(
+        "t", "input", 4, "float32", order="CDAB", on_change=True, counter=True
+    )
     assert profile.tags[0].kind == "counter"
+
+
+@pytest.mark.parametrize(
+    "other", ["type: string, length: 2", "flags: {0: a}", "enum: {0: a}", "bits: {a: 0}"]
+)
+def test_a_default_kind_is_for_what_can_count(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("group: fast}", "group: fast, kind: counter}")
+    path.write_text(text.replace("TAG", f"{{address: 4, {other}}}"))
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    assert (profile.tags[0].kind, profile.tags[0].modbus.counter) == (None, False)
+
+
+@pytest.mark.parametrize(("table", "access"), [("holding", "rw"), ("input", "r")])
+def test_a_default_access_is_for_tables_that_can_be_written(tmp_path: Path, table: str, access: str) -> None:
+    path = tmp_path / "press.yaml"
+    text = PRESS.replace("STYLE", "protocol").replace("group: fast}", "group: fast, access: rw}")
+    path.write_text(text.replace("TAG", f"{{address: 4, table: {table}}}"))
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    assert profile.tags[0].access == access
 
 
 def test_a_default_word_order_does_not_touch_strings(tmp_path: Path) -> None:
@@ -240,7 +290,7 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tag", "at", "message"),
     [
-        ("{address: 1, type: bcd16}", "bcd16", None),
+        ("{address: 1, type: bcd64}", "bcd64", "unknown type 'bcd64' - did you mean 'bcd16'?"),
         (
             "{address: 1, type: bool}",
             "bool",
@@ -267,15 +317,35 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
         ("{address: 1, valid: [5, a]}", "a]", "'a' is not a number"),
         ("{address: 1, sentinels: [0, 65536]}", "65536", "65536 is outside of uint16, which goes from 0 to 65535"),
         (
-            "{address: 1, type: int16, sentinels: [0x8000]}",
-            "0x8000",
-            "32768 is outside of int16, which goes from -32768 to 32767; write -32768",
+            "{address: 1, type: int16, sentinels: [32768]}",
+            "32768",
+            "32768 is outside of int16, which goes from -32768 to 32767; 0x8000 would be its bits",
+        ),
+        ("{address: 1, type: int16, sentinels: [0x18000]}", "0x18000", "0x18000 is no content of 16 bits, as int16 has"),
+        ("{address: 1, type: int16, sentinels: [-0x8000]}", "-0x8000", "-0x8000 is no content of 16 bits, as int16 has"),
+        ("{address: 1, type: int16, sentinels: [-0.5]}", "-0.5", "-0.5 is not a whole number; this is int16"),
+        (
+            "{address: 1, type: bcd16, sentinels: [65535]}",
+            "65535",
+            "65535 is outside of bcd16, which goes from 0 to 9999; 0xFFFF would be its bits",
         ),
         (
-            "{address: 1, type: float32, sentinels: [0xFFFFFFFF]}",
-            "0xFFFF",
-            "4294967295 is no value of float32; the number itself is meant, not its bits",
+            "{address: 1, type: float32, sentinels: [4294967295]}",
+            "4294967295",
+            "4294967295 is no value of float32; bits are written as 0x...",
         ),
+        (
+            "{address: 1, type: float16, sentinels: [65520.0]}",
+            "65520.0",
+            "65520.0 is no value of float16; bits are written as 0x...",
+        ),
+        ('{address: 1, sentinels: ["0xFFFF"]}', '"0xFFFF"', "'0xFFFF' is not a number"),
+        ("{address: 1, sentinels: [true]}", "true", "true is not a number"),
+        ("{address: 1, type: bcd16, bits: {a: 1}}", "bits", "'bits' names parts of an unsigned number; this is bcd16"),
+        ("{address: 1, type: bcd32, flags: {1: a}}", "flags", "'flags' names the bits of an unsigned number; this is bcd32"),
+        ("{address: 1, type: bcd16, enum: {10000: a}}", "10000", "10000 is outside of bcd16, which goes from 0 to 9999"),
+        ("{address: 1, type: float16, enum: {1: a}}", "enum", "'enum' names whole numbers; this is float16"),
+        ("{address: 1, type: bcd16, length: 1}", "length", "only a string has a length; bcd16 has its own"),
         ("{address: 1, unit: °C}", "°C", "'°C' is not a UCUM unit; write Cel"),
         ("{address: 1, deadband: -1}", "-1", "a deadband is not negative"),
         ("{address: 1, deadband: 1, enum: {0: a}}", "deadband", "a deadband is for measured numbers; this is a number with texts"),
@@ -323,6 +393,16 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "scale",
             "'scale' has no effect: only the bits are sent; give the tag a unit to send it as well",
         ),
+        ("{address: 1, table: coil, type: bool, kind: counter}", "kind", "a counter is a number that rises; this is bool"),
+        ("{address: 1, type: string, length: 2, kind: counter}", "kind", "a counter is a number that rises; this is string"),
+        ("{address: 1, enum: {0: a}, kind: counter}", "kind", "a counter is a number that rises; this is a number with texts"),
+        ("{address: 1, scale: -0.1, kind: counter}", "-0.1", "a counter rises; with a scale below 0 it falls"),
+        (
+            "{address: 1, bits: {a: 1}, kind: counter}",
+            "kind",
+            "'kind' has no effect: only the bits are sent; give the tag a unit to send it as well",
+        ),
+        ("{address: 1, table: input, access: rw}", "rw", "table input can only be read; leave out access: rw"),
         ("{address: 1, nan: loud}", "loud", "'loud' cannot be used for 'nan'; write quiet"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,17 @@ from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Tag
 from edge_agent.config.shelf import shipped_profiles
 from edge_agent.core.codec import compile_block
-from edge_agent.core.floats import shortest
-from edge_agent.core.model import Value
+from edge_agent.core.payload import presented
 from edge_agent.core.plan import plan
+from edge_agent.core.registers import REGISTERS
 from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.image import FUNCTIONS, Image, answer
 from edge_agent.sim.signals import TICK_NS
 from edge_agent.sim.truth import Truth
 
 MakeTag = Callable[..., Tag]
+
+NUMBERS = sorted(REGISTERS)
 
 SHIPPED = [
     path for path in sorted(shipped_profiles().glob("*/*.yaml")) if "protocol: modbus" in path.read_text()
@@ -37,10 +40,19 @@ def test_sixty_mixed_tags_are_read_as_they_are_played(sixty: Sequence[Tag]) -> N
     assert not list(_faults(sixty))
 
 
+def test_every_type_is_read_in_every_order_as_it_is_played(tag: MakeTag) -> None:
+    kinds_and_orders = product(NUMBERS, ("ABCD", "CDAB", "BADC", "DCBA"))
+    tags = [
+        tag(f"{kind}_{order}", kind, 5 * at, order=order) for at, (kind, order) in enumerate(kinds_and_orders)
+    ]
+
+    assert not list(_faults(tags))
+
+
 @pytest.mark.parametrize("scale", [Fraction(1, 10), Fraction(-3), Fraction(1, 3), Fraction(10**4)])
 @pytest.mark.parametrize("offset", [Fraction(0), Fraction(-273), Fraction(1, 8)])
 def test_scaled_tags_are_read_as_they_are_played(tag: MakeTag, scale: Fraction, offset: Fraction) -> None:
-    types = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
+    types = [kind for kind in NUMBERS if kind not in ("int64", "uint64")]
     tags = [tag(kind, kind, 4 * at, scale=scale, offset=offset) for at, kind in enumerate(types)]
 
     assert not list(_faults(tags))
@@ -59,7 +71,7 @@ def _faults(tags: Sequence[Tag]) -> Iterator[str]:
             span = block.address.to_bytes(2, "big") + block.count.to_bytes(2, "big")
             values, quality = layout.decode(answer(bytes([functions[block.table]]) + span, contents)[2:])
             for column, value in zip(layout.columns, values, strict=True):
-                shown: Value = shortest([float(value or 0)])[0] if column.store == "f" else value
+                shown = presented(column.store, [value])[0]
                 verdict = truth.check(column.name, shown, tick * TICK_NS / 1e6, tolerance_ms=0)
                 if verdict:
                     yield f"{column.name}: {verdict}"

@@ -34,6 +34,18 @@ MakeTag = Callable[..., Tag]
         ("int32", "CDAB", -2, [0xFFFE, 0xFFFF]),
         ("float32", "ABCD", 230.1999969482422, [0x4366, 0x3333]),
         ("float32", "CDAB", 230.1999969482422, [0x3333, 0x4366]),
+        ("float16", "ABCD", 0.0999755859375, [0x2E66]),
+        ("float16", "CDAB", 0.0999755859375, [0x2E66]),
+        ("float16", "BADC", 0.0999755859375, [0x662E]),
+        ("float16", "DCBA", -2.0, [0x00C0]),
+        ("bcd16", "ABCD", 1234, [0x1234]),
+        ("bcd16", "CDAB", 7, [0x0007]),
+        ("bcd16", "BADC", 1234, [0x3412]),
+        ("bcd16", "DCBA", 90, [0x9000]),
+        ("bcd32", "ABCD", 12345678, [0x1234, 0x5678]),
+        ("bcd32", "CDAB", 12345678, [0x5678, 0x1234]),
+        ("bcd32", "BADC", 12345678, [0x3412, 0x7856]),
+        ("bcd32", "DCBA", 12345678, [0x7856, 0x3412]),
         ("float64", "ABCD", 1.0, [0x3FF0, 0, 0, 0]),
         ("float64", "DCBA", 1.0, [0, 0, 0, 0xF03F]),
     ],
@@ -72,9 +84,13 @@ def test_the_two_swaps_undo_each_other(tag: MakeTag, kind: str, data: bytes) -> 
     assert all(sorted(one) == sorted(shown["ABCD"]) for one in shown.values())
 
 
-@given(kind=st.sampled_from(sorted(BITS)), data=st.binary(min_size=8, max_size=8))
+PACKED = sorted(kind for kind in BITS if not kind.startswith("bcd"))
+
+
+@given(kind=st.sampled_from(PACKED), data=st.binary(min_size=8, max_size=8))
 def test_the_plain_order_is_network_order(tag: MakeTag, kind: str, data: bytes) -> None:
-    letter = {"int8": "b", "int16": "h", "int32": "i", "int64": "q", "float32": "f", "float64": "d"}
+    letter = {"int8": "b", "int16": "h", "int32": "i", "int64": "q"}
+    letter |= {"float16": "e", "float32": "f", "float64": "d"}
     raw = _raw(kind, data)
 
     shown = encode(raw, tag("t", kind, 0).modbus)
@@ -95,6 +111,9 @@ def test_two_values_of_8_bits_can_share_a_register(tag: MakeTag) -> None:
         ("uint16", -1, OverflowError),
         ("int8", 128, OverflowError),
         ("uint16", 1.5, TypeError),
+        ("bcd16", 10000, OverflowError),
+        ("bcd32", -1, OverflowError),
+        ("float16", 65520.0, OverflowError),
         ("float32", "1", TypeError),
         ("string", 1, TypeError),
         ("string", "too long", ValueError),
@@ -112,10 +131,10 @@ def test_a_value_that_does_not_fit_is_refused(
 def _raw(kind: str, data: bytes) -> int | float:
     """Any value of a type, from 8 bytes; numbers of the real types are finite."""
     size = BITS[kind] // 8  # type: ignore[index] # a key of this very table
-    if kind == "float32":
-        value = struct.unpack(">f", data[:4])[0]
-    elif kind == "float64":
-        value = struct.unpack(">d", data)[0]
+    if kind.startswith("float"):
+        value = struct.unpack({2: ">e", 4: ">f", 8: ">d"}[size], data[:size])[0]
+    elif kind.startswith("bcd"):
+        return int("".join(str(byte % 10) for byte in data[: 2 * size]))
     else:
         return int.from_bytes(data[:size], "big", signed=kind[0] == "i")
     return float(value) if value - value == 0 else 0.5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.registers import Bit
-from edge_agent.sim.signals import TICKS, scaled, shortest, signals, single, sources, tick_at
+from edge_agent.sim.signals import TICKS, nearest, scaled, shortest, signals, sources, tick_at
 
 MakeTag = Callable[..., Tag]
 
@@ -118,9 +118,9 @@ def test_a_valid_range_of_a_whole_number_is_kept(
 
 
 @given(
-    kind=st.sampled_from(["float32", "float64"]),
-    low=st.floats(-1e6, 1e6, width=32),
-    width=st.floats(0.125, 1e6, width=32),
+    kind=st.sampled_from(["float16", "float32", "float64"]),
+    low=st.floats(-3e4, 3e4, width=16),
+    width=st.floats(16, 3e4, width=16),
     tick=st.integers(0, TICKS - 1),
 )
 def test_a_valid_range_of_a_real_number_is_kept_exactly(
@@ -132,7 +132,27 @@ def test_a_valid_range_of_a_real_number_is_kept_exactly(
 
     assert isinstance(raw, float)
     assert low <= raw <= low + width
-    assert kind == "float64" or single(raw) == raw
+    assert kind == "float64" or nearest(raw, int(kind[5:])) == raw
+
+
+def test_a_small_range_of_a_half_is_played_in_the_steps_it_has(tag: MakeTag) -> None:
+    held = sources([tag("a", "float16", 0, valid=(0.0, 0.00001))])[0]
+
+    seen = {held.raw(tick) for tick in range(TICKS)}
+
+    assert seen <= {step * 2.0**-24 for step in range(168)}  # 0.00001 is 167.8 of the smallest steps
+    assert len(seen) > 60
+
+
+def test_decimal_numbers_go_as_far_as_their_digits(tag: MakeTag) -> None:
+    held = sources([tag(f"t{at}", "bcd16", at) for at in range(12)])
+    wide = sources([tag("wide", "bcd32", 0)])[0]
+
+    seen = {source.raw(tick) for source in held for tick in range(TICKS)}
+
+    assert len(seen) == 12 * 512  # 9 bits of step: 13 * 512 are below 10000, 13 * 1024 are not
+    assert max(seen) == 13 * 512 - 1
+    assert wide.raw(0) == 4096
 
 
 def test_values_within_a_range_tell_index_and_step_where_it_has_room(tag: MakeTag) -> None:
@@ -240,6 +260,8 @@ def test_a_text_names_index_and_step_as_far_as_it_fits(tag: MakeTag) -> None:
         ("float32", 230.1999969482422, Fraction(10), Fraction(0), 2302.0),
         ("float32", 0.10000000149011612, Fraction(1), Fraction(1, 5), 0.3),
         ("float64", 0.5, Fraction(1, 10), Fraction(0), 0.05),
+        ("float16", 0.0999755859375, Fraction(10), Fraction(0), 1.0),
+        ("bcd16", 1234, Fraction(1, 10), Fraction(0), 123.4),
     ],
 )
 def test_scale_and_offset_are_exact(
@@ -256,6 +278,12 @@ def test_the_shortest_decimal_gives_the_float32_again(value: float) -> None:
     assert struct.pack(">f", float(shortest(value))) == struct.pack(">f", value)
 
 
+@given(st.floats(width=16, allow_nan=False, allow_infinity=False))
+def test_the_shortest_decimal_gives_the_float16_again(value: float) -> None:
+    assert struct.pack(">e", float(shortest(value, 16))) == struct.pack(">e", value)
+
+
 def test_the_shortest_decimal_is_short() -> None:
+    assert shortest(0.0999755859375, 16) == "0.1"
     assert shortest(230.1999969482422) == "230.2"
     assert float(shortest(16777216.0)) == 16777216.0

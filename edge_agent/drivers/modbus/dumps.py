@@ -9,7 +9,7 @@ from edge_agent.config.settings import GoldenTest, Tag
 from edge_agent.config.syntax import quoted
 from edge_agent.core.registers import BIT_TABLES, Table
 from edge_agent.drivers.modbus.keys import TestKeys
-from edge_agent.drivers.modbus.tags import LAST_ADDRESS
+from edge_agent.drivers.modbus.places import LAST_ADDRESS
 
 
 def golden_tests(section: Section, tags: Section, made: Sequence[Tag]) -> tuple[GoldenTest, ...]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from pydantic import Field as Key
-from pydantic import WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 
 from edge_agent.config.expect import BOOL, TEXT, Expectations
 from edge_agent.config.families import FamilyKeys
@@ -11,13 +11,35 @@ from edge_agent.config.forms import CheckedAs
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Framing, Parity, Report
-from edge_agent.config.syntax import Deadband, Duration, Exact, ExistingFile, Name, Number, TagName, Text
+from edge_agent.config.syntax import (
+    Deadband,
+    Duration,
+    Exact,
+    ExistingFile,
+    Name,
+    Number,
+    TagName,
+    Text,
+    quoted,
+)
+from edge_agent.config.yaml_nodes import Written
 from edge_agent.core.registers import Order, Table, Type
 
 Addressing = Literal["protocol", "one_based", "modicon"]
 Encoding = Literal["ascii", "latin-1", "utf-8"]
 Access = Literal["r", "rw"]
 Byte = Annotated[int, Key(ge=0, le=255)]
+
+
+def _sentinel(value: object) -> int | Written:
+    if isinstance(value, bool) or not isinstance(value, int | Written):
+        raise ValueError(f"{quoted(value)} is not a number")  # noqa: TRY004 - models take up a ValueError
+    return value
+
+
+Sentinel = Annotated[
+    int | Written, PlainValidator(_sentinel), WithJsonSchema({"type": "number", "title": "number"})
+]
 
 _ADDRESS = WithJsonSchema({"title": "address", "anyOf": [{"type": "integer", "minimum": 0}, TEXT]})
 _CONTENT = WithJsonSchema({"title": "dump", "anyOf": [{"type": "integer"}, TEXT, BOOL]})
@@ -135,8 +157,14 @@ class DefaultKeys(Keys):
         None,
         description="says that the device sends NaN for what it does not know; it is `bad:nan` in any case",
     )
-    kind: Literal["counter"] | None = Key(None, description="counter: it only rises")
-    access: Access | None = Key(None, description="whether it can be written; r unless written")
+    kind: Literal["counter"] | None = Key(
+        None,
+        description="counter: it only rises; a fall that is neither a wrap-around nor a reset is "
+        "`uncertain:counter_fell`, once",
+    )
+    access: Access | None = Key(
+        None, description="whether it can be written; r unless written, and in tables that can only be read"
+    )
     report: Report | None = Key(
         None,
         description="whether every scan has it, or only those in which it changed; as its group unless "
@@ -175,8 +203,10 @@ class TagKeys(DefaultKeys, FamilyKeys):
     )
     scale: Exact | None = Key(None, description="factor; decimal and exact, 1 unless written")
     offset: Exact | None = Key(None, description="what is added after the factor, 0 unless written")
-    sentinels: Annotated[list[int], Key(min_length=1)] | None = Key(
-        None, description="raw numbers that mean there is no value: `bad:sentinel`"
+    sentinels: Annotated[list[Sentinel], Key(min_length=1)] | None = Key(
+        None,
+        description="what means that there is no value (`bad:sentinel`): `0x...` is what stands in the "
+        "registers, highest byte first (0x8000, 0x7FC00000), any other number what they hold before `scale`",
     )
     valid: Annotated[list[Number], Key(min_length=2, max_length=2)] | None = Key(
         None, description="smallest and largest value that can be; beyond it is `uncertain:out_of_range`"

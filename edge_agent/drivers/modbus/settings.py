@@ -9,6 +9,7 @@ from edge_agent.config.settings import Group, Limits, Tag
 from edge_agent.config.syntax import hint, nearest, quoted
 from edge_agent.core.registers import BIT_TABLES
 from edge_agent.drivers.modbus.connection import connection
+from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.dumps import golden_tests
 from edge_agent.drivers.modbus.keys import (
     Addressing,
@@ -20,7 +21,7 @@ from edge_agent.drivers.modbus.keys import (
 )
 from edge_agent.drivers.modbus.load import overloads
 from edge_agent.drivers.modbus.replay import decoded
-from edge_agent.drivers.modbus.tags import Draft, make_tag
+from edge_agent.drivers.modbus.tags import make_tag
 
 K = TypeVar("K", bound=Keys)
 
