@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import structlog
 
 from edge_agent.config.settings import Device
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
+from edge_agent.core.counters import Counters
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
 from edge_agent.core.plan import Block, Unreadable
@@ -103,7 +104,10 @@ class ModbusDevice:
         first = answered[0]
         time_ns = self._clock() - round((loop.time() - first) * 1e9)
         wide = max(answered) - min(answered) > its.resolution_s
-        return _joined(its, time_ns, came, first if wide else None)
+        scan = _joined(its, time_ns, came, first if wide else None)
+        if not its.counters:
+            return scan
+        return replace(scan, quality=its.counters.judged(scan.values, scan.quality, first))
 
     async def identity(self) -> str:
         """What it says it is; most devices refuse to say."""
@@ -202,6 +206,7 @@ class _Group:
     interval_s: float
     resolution_s: float
     parts: list["_Part"] = field(init=False)
+    counters: Counters = field(init=False)
     refused: Refused = field(default_factory=Refused)
     fixed: list["_Came"] = field(default_factory=list)
     look_at: float = 0.0
@@ -209,6 +214,7 @@ class _Group:
     _places: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.counters = Counters(self.schema.columns)
         self._places = {name: place for place, name in enumerate(self.schema.names)}
         self._start()
 
