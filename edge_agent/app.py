@@ -44,7 +44,7 @@ from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, follow
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.mqtt.link import MqttLink
-from edge_agent.ops import control, reading
+from edge_agent.ops import control, reading, writing
 from edge_agent.ops.machine import machine_name
 from edge_agent.ports import Link, Message
 from edge_agent.supervise import supervise
@@ -255,7 +255,11 @@ class App:
         async def status(_request: Mapping[str, Any]) -> Mapping[str, Any]:
             return self.status()
 
-        return {"status": control.Answering(status), "read": control.Answering(self._read, reading.WITHIN_S)}
+        return {
+            "status": control.Answering(status),
+            "read": control.Answering(self._read, reading.WITHIN_S),
+            "write": control.Answering(self._write, writing.LONGEST_S + reading.WITHIN_S),
+        }
 
     async def _read(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Read a device between its polls for whoever asks; nothing of it enters the log."""
@@ -282,6 +286,18 @@ class App:
         finally:
             self._asked.remove(name)
         return read.document()
+
+    async def _write(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write one value for whoever asks, before all polls."""
+        order = writing.Order.of(request)
+        device = self._pollers.get(order.device)
+        if device is None:
+            raise EdgeAgentError(
+                f"the running agent has no device '{order.device}'; was it configured later?"
+            )
+        with suppress(DeviceError):  # the result tells of it
+            await self._reach[order.device]()
+        return (await writing.written(order, device)).document()
 
     def status(self) -> Mapping[str, Any]:
         """Everything `edge-agent status` shows. Times in ms UTC, sizes in bytes."""

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
 from edge_agent.core.mark import Mark
-from edge_agent.core.model import Scan
+from edge_agent.core.model import Scan, Value
 from edge_agent.core.record import Record
 from edge_agent.core.window import Position
 
@@ -22,6 +22,35 @@ class Poller(Protocol):
 
         A request that fails alone leaves None and its quality in its columns. Raises DeviceError when nothing
         of the device answered. Never retries, never sleeps but for the pacing of its protocol.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a command to write one value ended.
+
+    `there` says that the device shows it afterwards; `value` and `quality` are what it shows, None and bad
+    where nothing could be read. `how` is in the words of the protocol. `failure` is why the request was not
+    answered, which does not say that it was not carried out; empty when it was.
+    """
+
+    there: bool
+    value: Value
+    quality: str
+    how: str
+    failure: str = ""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """One device that takes commands."""
+
+    async def write(self, column: str, text: str, within_s: float) -> Written:
+        """Write what a person gave for a tag, or a part of one, and read it back until it is there.
+
+        Before all polls, once, never repeated. Raises ValueError, in words, for what cannot be written,
+        KeyError for a column that does not exist, DeviceError when the device refuses or cannot be reached.
         """
         ...
 

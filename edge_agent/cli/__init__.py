@@ -18,6 +18,7 @@ COMMANDS = {
     "schema": "the JSON Schema of a configuration or a profile, for editors",
     "status": "what a running agent is doing",
     "read": "what a device says now, once",
+    "write": "one value to a device, once, and what it shows afterwards",
     "explain": "what a device will be asked, how often, and what that costs",
     "buffer": "what lies in the log and what still waits, without touching it",
     "simulate": "play a device profile as a PLC",

@@ -15,8 +15,9 @@ from edge_agent.buffer.buffer import owner
 from edge_agent.config.settings import Device, Gateway
 from edge_agent.drivers.driver import Driver, driver
 from edge_agent.errors import EdgeAgentError
-from edge_agent.ops import control, logs, reading
+from edge_agent.ops import control, logs, reading, writing
 from edge_agent.ops.reading import Reading
+from edge_agent.ops.writing import Order, Result
 
 T = TypeVar("T")
 
@@ -60,6 +61,17 @@ def by_agent(
     return Reading.of(control.ask(path, "read", within_s=reading.WITHIN_S, **asked))
 
 
+def written_by_agent(gateway: Gateway, order: Order) -> Result:
+    """What came of an order that the running agent carried out. Raises EdgeAgentError."""
+    path = control.socket_path(gateway.buffer.path.parent)
+    within_s = order.within_s + reading.WITHIN_S
+    return Result(**control.ask(path, "write", within_s=within_s, **_asked(order)))
+
+
+def _asked(order: Order) -> dict[str, object]:
+    return {"device": order.device, "column": order.column, "text": order.text, "take_s": order.within_s}
+
+
 def quietly(asked: Coroutine[None, None, T]) -> T:
     """Run what asks devices; of what goes wrong on the way the command tells, not the log."""
     with logs.silent():
@@ -95,6 +107,10 @@ class OwnConnection:
             return replace(read, identity=await poller.identity())
         return read
 
+    async def write(self, device: Device, order: Order) -> Result:
+        """Write to a device that is behind it. Raises EdgeAgentError."""
+        return await writing.written(order, self.driver.device(self.wire, device, b"{}", time.time_ns))
+
 
 @asynccontextmanager
 async def opened(gateway: Gateway, device: Device) -> AsyncIterator[OwnConnection]:
@@ -108,3 +124,9 @@ async def directly(gateway: Gateway, device: Device, names: Collection[str]) -> 
     """The reading over a connection of our own."""
     async with opened(gateway, device) as connection:
         return await connection.read(device, names)
+
+
+async def written_directly(gateway: Gateway, device: Device, order: Order) -> Result:
+    """What came of an order over a connection of our own. Raises EdgeAgentError."""
+    async with opened(gateway, device) as connection:
+        return await connection.write(device, order)

@@ -49,6 +49,11 @@ def unlimited(_connections: Mapping[str, Connection], _devices: Sequence[Device]
     return ()
 
 
+def read_only(tag: Tag, _text: str, _part: str) -> object:
+    """Nothing of the protocol can be written."""
+    raise ValueError(f"{tag.name}: tags of its protocol cannot be written yet")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One protocol, under the name it has in `connections.<name>.<kind>` and in a profile's `protocol`.
@@ -59,7 +64,8 @@ class Kind:
     those of a profile, given its groups (None for one that has mistakes of its own). Both note every mistake;
     `connection` then gives None, `contents` leaves out what is wrong. `group` makes the group of a section,
     put over that of the profile where a device changes it. `decoded` runs a golden test. `overloads` judges
-    what devices ask of their connections, all of them of this protocol.
+    what devices ask of their connections, all of them of this protocol. `writable` raises ValueError, in
+    words, for a text that cannot be written to a tag, or to its part of that name.
     """
 
     name: str
@@ -72,3 +78,4 @@ class Kind:
     group_model: type[GroupKeys] = GroupKeys
     group: Callable[[Section, str, Group | None], Group | None] = polled_group
     overloads: Callable[[Mapping[str, Connection], Sequence[Device]], Sequence[Overload]] = unlimited
+    writable: Callable[[Tag, str, str], object] = read_only

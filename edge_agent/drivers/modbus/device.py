@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
 import structlog
 
-from edge_agent.config.settings import Device
+from edge_agent.config.settings import Device, Tag
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.counters import Counters
 from edge_agent.core.metadata import short_name
@@ -17,12 +19,14 @@ from edge_agent.core.plan import Block, Unreadable
 from edge_agent.core.refused import Refused
 from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.client import Question, reading
+from edge_agent.drivers.modbus.commands import Ask, carry_out
+from edge_agent.drivers.modbus.given import typed
 from edge_agent.drivers.modbus.identity import REQUEST, identity
 from edge_agent.drivers.modbus.search import ILLEGAL, REFUSALS, Search
 from edge_agent.drivers.modbus.turns import Urgency
 from edge_agent.drivers.modbus.wire import Answer, Pace
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock
+from edge_agent.ports import Clock, Written
 
 AGAIN_S = 3600.0
 """What was refused is asked for again once an hour: a device may get new firmware, or a module plugged in."""
@@ -37,6 +41,10 @@ class Asking(Protocol):
 
     async def ask(self, unit: int, question: Question, pace: Pace, urgency: Urgency = Urgency.POLL) -> Answer:
         """What a unit answers. Raises DeviceError."""
+        ...
+
+    def command(self, unit: int, pace: Pace) -> AbstractAsyncContextManager[Ask]:
+        """The wire for a command of several requests."""
         ...
 
     def expect(self, unit: int, group: str, within_s: float) -> None:
@@ -76,6 +84,8 @@ class ModbusDevice:
         self._unit = device.unit
         self._pace = wire.pace(device.timeout_s, device.turnaround_s)
         self._clock = clock
+        self._device = device.name
+        self._tags = device.tags
         m = short_name(document)
         self.schemas = {
             name: Schema(device.name, name, reading.columns, document, m)
@@ -115,6 +125,21 @@ class ModbusDevice:
             return identity((await self._wire.ask(self._unit, Question(REQUEST), self._pace)).data)
         except DeviceError:
             return ""
+
+    async def write(self, column: str, text: str, within_s: float) -> Written:
+        """Write a tag or a part of one, and read it back.
+
+        Raises KeyError, ValueError for what cannot be written, and DeviceError.
+        """
+        tag, part = _named(self._tags, column)
+        writing = typed(tag, text, part)
+        (block,) = self._groups[tag.group].planned((tag.modbus,), Refused())
+        command = partial(self._wire.command, self._unit, self._pace)
+        done = await carry_out(writing, block, command, within_s)
+        log.info("written", device=self._device, column=column, there=done.there)
+        value, quality = _shown(block, column, done.held)
+        how = " then ".join(f"function {function}" for function in done.functions)
+        return Written(done.there, value, quality, how, str(done.failure or ""))
 
     async def _blocks(self, its: "_Group") -> tuple[list["_Came"], DeviceError | None]:
         """What came of each block, in their order, and the last failure; refused ones are looked into."""
@@ -300,6 +325,27 @@ class _Came:
     places: tuple[int, ...]
     decoded: Decoded
     middle: float | None = None
+
+
+def _named(tags: Sequence[Tag], column: str) -> tuple[Tag, str]:
+    """The tag of a column, and the part it stands for. Raises KeyError."""
+    name, _, part = column.partition(".")
+    tag = next((each for each in tags if each.name == name), None)
+    if tag is None or (part and all(each.name != part for each in tag.modbus.bits)):
+        raise KeyError(column)
+    return tag, part
+
+
+def _shown(block: Block, column: str, held: bytes | None) -> tuple[Value, str]:
+    """What the data of a block say of one column of it."""
+    if held is None:
+        return None, bad("timeout")
+    layout = compile_block(block)
+    values, quality = layout.decode(held)
+    at = next((at for at, each in enumerate(layout.columns) if each.name == column), None)
+    if at is None:
+        return None, bad("stale")
+    return values[at], (quality or (GOOD,) * len(values))[at]
 
 
 def _middle(answer: Answer) -> float:

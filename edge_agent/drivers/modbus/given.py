@@ -32,6 +32,11 @@ def to_write(tag: Tag, value: Given, part: str = "") -> Writing:
     return written(tag.modbus, number, part)
 
 
+def typed(tag: Tag, text: str, part: str) -> Writing:
+    """What is written for what a person has typed. Raises ValueError, in words."""
+    return to_write(tag, parse(tag, text, part), part)
+
+
 def meant(tag: Tag, value: Given, part: str = "") -> Given:
     """The number that the text of an enum, or a list of flags, stands for; any other value as it is."""
     texts = tag.parts.get(part, {}) if part else tag.enum

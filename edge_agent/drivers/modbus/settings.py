@@ -11,6 +11,7 @@ from edge_agent.core.registers import BIT_TABLES
 from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.dumps import golden_tests
+from edge_agent.drivers.modbus.given import typed
 from edge_agent.drivers.modbus.keys import (
     Addressing,
     ConnectionKeys,
@@ -58,6 +59,7 @@ KIND = Kind(
     connection=connection,
     contents=contents,
     decoded=decoded,
+    writable=typed,
     overloads=overloads,
 )
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -66,6 +66,7 @@ class Wire:
         self._client = ModbusClient(connection, self._late)
         self._turns = Turns(connection.max_in_flight)
         self._opening = asyncio.Lock()
+        self._commands = asyncio.Lock()
         self._gate = Gate(connection.name, uniform)
         self._breakers: dict[int, Breaker] = {}
         self._share = Share()
@@ -128,6 +129,31 @@ class Wire:
             else:
                 self._answered(unit)
                 return answer
+
+    @asynccontextmanager
+    async def command(self, unit: int, pace: Pace) -> AsyncIterator[Callable[[Question], Awaitable[Answer]]]:
+        """The wire for a command of several requests: before all polls, and with none in between.
+
+        Gives what asks the unit; it repeats nothing, and asks a silent unit too. Raises DeviceError.
+        """
+
+        async def ask(question: Question) -> Answer:
+            try:
+                await self._get_ready(pace)
+                answer = await self._exchange(unit, question, pace.timeout_s)
+            except DeviceError as error:
+                self._note(unit, error)
+                raise
+            self._answered(unit)
+            return answer
+
+        self._breaker(unit)
+        async with self._commands:
+            await self._turns.take(Urgency.COMMAND)
+            try:
+                yield ask
+            finally:
+                self._turns.give_back()
 
     def close(self) -> None:
         """Close the connection for good: whoever still asks is not answered."""
