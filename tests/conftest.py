@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.brokers import Certificates, Mosquitto
+from tests.peers.libmodbus import Libmodbus, missing
 
 # "ci" gives the same examples in every run, so that a red run is red again at home.
 settings.register_profile("default", deadline=None)
@@ -30,3 +31,12 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates for TLS tests, made once per test process."""
     return Certificates.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def libmodbus(tmp_path_factory: pytest.TempPathFactory) -> Libmodbus:
+    """A Modbus server of libmodbus, built once per test process; for tests marked slow."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    return Libmodbus(tmp_path_factory.mktemp("libmodbus"))

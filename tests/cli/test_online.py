@@ -90,7 +90,7 @@ async def test_running_agent_is_asked_and_keeps_the_only_connection(
 
         meter = site.plcs["meter"]
         assert isinstance(meter, ModbusPlc)
-        assert len(meter._connections) == 1
+        assert meter.connections == 1
     assert "FAIL  new    the running agent has no device 'new'; was it configured later?" in terminal.out
     assert "ok    meter  12 values\n      says it is edge_agent simulated PLC 1.0\n" in terminal.out
     assert "does not use" in terminal.err

@@ -121,7 +121,7 @@ async def test_running_agent_reads_over_its_own_connection_and_stores_nothing_of
             assert await terminal.type("read", "meter", "--config", path) == 0
         meter = site.plcs["meter"]
         assert isinstance(meter, ModbusPlc)
-        connections = len(meter._connections)
+        connections = meter.connections
         (tmp_path / "agent.yaml").write_text((tmp_path / "agent.yaml").read_text() + "log: {level: error}\n")
         assert await terminal.type("read", "meter", "frequency", "--config", path) == 0
         await site.agent.stop()

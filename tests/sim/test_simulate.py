@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.cli import simulate
+from edge_agent.cli.codes import Ended
+from edge_agent.cli.played import Where, announcement
 from edge_agent.config.settings import NodeLimits, Profile, Tag
 from edge_agent.core.nodes import Node
 
@@ -76,7 +78,14 @@ def test_a_profile_is_found_by_its_id(
     assert _run(wanted, "--profiles", str(profiles), "--port", "0", "--json") == 0
 
     about = json.loads(capsys.readouterr().out)
-    assert about == {"host": "127.0.0.1", "port": about["port"], "units": [1], "profile": "acme/pump@1.2.0"}
+    assert about == {
+        "transport": "tcp",
+        "mode": "tcp",
+        "host": "127.0.0.1",
+        "port": about["port"],
+        "units": [1],
+        "profile": "acme/pump@1.2.0",
+    }
 
 
 @pytest.mark.parametrize("wanted", ["acme/pump", "acme/pump@2", "acme/fan@1", "/nowhere/pump.yaml", "pump"])
@@ -109,19 +118,20 @@ def test_a_port_in_use_is_said_in_one_line(profiles: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.1.2.3", "::", "plc.example"])
 def test_an_address_open_to_others_comes_with_a_warning(host: str) -> None:
-    about = simulate.Announced(host, 5020, (1,), "acme/pump@1.2.0")
+    where = Where("on it", {"host": host}, host)
     warning = "warning: anybody who reaches this address can read"
 
-    assert simulate.announcement(about, as_json=False).endswith(f"({warning})")
-    assert json.loads(simulate.announcement(about, as_json=True))["warning"] == warning
+    said = announcement("acme/pump@1.2.0", where, as_json=False)
+    assert said == f"simulating acme/pump@1.2.0 on it ({warning})"
+    assert json.loads(announcement("acme/pump@1.2.0", where, as_json=True))["warning"] == warning
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_an_address_of_this_machine_alone_comes_without(host: str) -> None:
-    about = simulate.Announced(host, 5020, (1,), "acme/pump@1.2.0")
+    where = Where("on it", {"host": host}, host)
 
-    assert "warning" not in simulate.announcement(about, as_json=False)
-    assert "warning" not in simulate.announcement(about, as_json=True)
+    assert "warning" not in announcement("acme/pump@1.2.0", where, as_json=False)
+    assert "warning" not in announcement("acme/pump@1.2.0", where, as_json=True)
 
 
 def test_a_wrong_command_is_answered_and_the_next_one_obeyed(
@@ -135,7 +145,17 @@ def test_a_wrong_command_is_answered_and_the_next_one_obeyed(
 
 
 @pytest.mark.parametrize(
-    "words", [["--units", "1,x"], ["--units", "256"], ["--slow", "200"], ["--port", "high"]]
+    "words",
+    [
+        ["--units", "1,x"],
+        ["--units", "256"],
+        ["--units", "5-1"],
+        ["--slow", "200"],
+        ["--port", "high"],
+        ["--mode", "usb"],
+        ["--parity", "space"],
+        ["--stopbits", "3"],
+    ],
 )
 def test_a_wrong_argument_is_a_mistake_of_usage(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -238,10 +258,179 @@ def test_each_protocol_has_its_port(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("cannot listen on 127.0.0.1 port 4840: it is in use")
 
 
-def test_an_opcua_server_has_no_units(capsys: pytest.CaptureFixture[str]) -> None:
-    assert simulate.play(PRESS, _args("acme/press@1", "--units", "1")) == 1
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--units", "1"], "acme/press is played by an OPC UA server: leave --units out"),
+        (["--mode", "rtu", "--udp"], "acme/press is played by an OPC UA server: leave --mode, --udp out"),
+    ],
+)
+def test_an_opcua_server_takes_nothing_of_modbus(words: list[str], why: str) -> None:
+    with pytest.raises(Ended, match=why) as end:
+        simulate.play(PRESS, _args("acme/press@1", *words))
 
-    assert capsys.readouterr().err == "acme/press: an OPC UA server has no units; leave --units out\n"
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (
+            ["--serial", "/dev/ttyS0", "--port", "502"],
+            "--port: with --serial there is neither network nor port",
+        ),
+        (["--serial", "/dev/ttyS0", "--udp"], "--udp: with --serial there is neither network nor port"),
+        (
+            ["--serial", "/dev/ttyS0", "--mode", "tcp"],
+            "a serial port carries rtu or ascii: leave --mode tcp out",
+        ),
+        (["--baudrate", "9600"], "--baudrate: only a serial port has these: say --serial PATH"),
+        (["--udp", "--parity", "odd"], "--parity: only a serial port has these: say --serial PATH"),
+        (["--udp", "--mode", "rtu"], "datagrams carry mode tcp only: leave --mode rtu or --udp out"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_wrong_usage(
+    profiles: Path, words: list[str], why: str
+) -> None:
+    with pytest.raises(Ended, match=re.escape(why)) as end:
+        _run("acme/pump@1", "--profiles", str(profiles), *words)
+
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "about", "said"),
+    [
+        (["--udp"], {"transport": "udp", "mode": "tcp"}, "on 127.0.0.1 port PORT (tcp over udp), units 1"),
+        (
+            ["--mode", "rtu", "--units", "3,5-6"],
+            {"transport": "tcp", "mode": "rtu", "units": [3, 5, 6]},
+            "on 127.0.0.1 port PORT (rtu over tcp), units 3, 5, 6",
+        ),
+    ],
+)
+def test_where_a_plc_is_tells_transport_and_framing(
+    profiles: Path,
+    stdin: int,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    about: dict[str, object],
+    said: str,
+) -> None:
+    told = []
+    for more in ([], ["--json"]):
+        os.write(stdin, b"quit\n")
+        assert _run("acme/pump@1", "--profiles", str(profiles), "--port", "0", *words, *more) == 0
+        told.append(capsys.readouterr().out)
+
+    expected = {"host": "127.0.0.1", "units": [1], "profile": "acme/pump@1.2.0"} | about
+    facts = json.loads(told[1])
+    assert facts == expected | {"port": facts["port"]}
+    assert re.sub(r"port \d+", "port PORT", told[0]) == f"simulating acme/pump@1.2.0 {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "place"),
+    [
+        ([], "rtu", "(rtu, 9600 bit/s)"),
+        (["--mode", "ascii", "--baudrate", "19200", "--stopbits", "2"], "ascii", "(ascii, 19200 bit/s)"),
+    ],
+)
+def test_a_plc_is_played_on_a_serial_port(
+    profiles: Path, stdin: int, capsys: pytest.CaptureFixture[str], words: list[str], mode: str, place: str
+) -> None:
+    near, far = os.openpty()
+    path = os.ttyname(far)
+    told = []
+    for more in ([], ["--json"]):
+        os.write(stdin, b"quit\n")
+        assert _run("acme/pump@1", "--profiles", str(profiles), "--serial", path, *words, *more) == 0
+        told.append(capsys.readouterr().out)
+    os.close(near)
+    os.close(far)
+
+    assert told[0] == f"simulating acme/pump@1.2.0 on {path} {place}, units 1\n"
+    assert json.loads(told[1]) == {
+        "transport": "serial",
+        "path": path,
+        "mode": mode,
+        "units": [1],
+        "profile": "acme/pump@1.2.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/nowhere/tty", "there is no such port; is the adapter plugged in, does socat run?"),
+        ("/dev/null", "this is no serial port"),
+    ],
+)
+def test_a_serial_port_that_cannot_be_had_is_said_in_one_line(
+    profiles: Path, capsys: pytest.CaptureFixture[str], path: str, why: str
+) -> None:
+    assert _run("acme/pump@1", "--profiles", str(profiles), "--serial", path) == 3
+
+    assert capsys.readouterr().err == f"{path}: {why}\n"
+
+
+def test_a_speed_that_does_not_exist_is_said(profiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--serial", "/dev/null", "--baudrate", "12345"]
+
+    assert _run("acme/pump@1", "--profiles", str(profiles), *words) == 1
+    assert capsys.readouterr().err == "12345 is no speed of a serial port; 9600 and 19200 are usual\n"
+
+
+def test_it_ends_when_its_serial_port_has_gone(profiles: Path) -> None:
+    near, far = os.openpty()
+    words = ["--profiles", str(profiles), "--serial", os.ttyname(far)]
+    command = [sys.executable, "-m", "edge_agent", "simulate", "acme/pump@1", *words]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            path = os.ttyname(far)
+            os.close(near)
+
+            assert process.wait(10) == 3
+            assert process.stderr.read().decode() == f"{path}: the serial port has gone\n"
+        finally:
+            process.kill()
+            os.close(far)
+
+
+@pytest.mark.parametrize(
+    ("more", "counted"),
+    [
+        ([], "1 requests; faults: exception 1\n"),
+        (["--json"], '{"requests": 1, "injected": {"exception": 1}}\n'),
+    ],
+)
+def test_what_was_injected_is_counted_when_asked_and_at_the_end(
+    profiles: Path, more: list[str], counted: str
+) -> None:
+    words = ["simulate", "acme/pump@1", "--profiles", str(profiles), "--port", "0", *more]
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "edge_agent", *words]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            port = int(re.findall(r"port\W+(\d+)", process.stdout.readline())[0])
+            process.stdin.write("count\nunit 1 exception 4\ncount\n")
+            before = process.stdout.readline(), process.stdout.readline()
+            _ask(port)
+            process.stdin.write("count\nquit\n")
+
+            assert "0" in before[0]
+            assert before[0] == before[1]
+            assert process.stdout.readline() == process.stdout.readline() == counted
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def test_a_modbus_plc_costs_no_opcua_library() -> None:

@@ -1,0 +1,30 @@
+"""A serial line without a wire: two pseudo-terminals that socat joins."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def line(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The two ends of a line, as paths in a folder. Whoever opens them may close and open them again."""
+    program = shutil.which("socat")
+    if program is None:
+        raise RuntimeError("this test needs socat: apt-get install socat")
+    ends = folder / "line-a", folder / "line-b"
+    command = [program, "-d", "-d", *(f"pty,rawer,link={end}" for end in ends)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            said = []
+            for told in process.stderr:
+                said.append(told)
+                if "starting data transfer loop" in told:
+                    break
+            else:
+                raise RuntimeError(f"socat did not start:\n{''.join(said)}")
+            yield ends
+        finally:
+            process.terminate()
