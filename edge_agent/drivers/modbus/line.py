@@ -41,6 +41,7 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
         self.answered = False
         self._transport: asyncio.Transport | None = None
         self._send: Callable[[bytes], None] = _dropped
+        self._whole = False  # what comes in comes as whole datagrams
 
     @property
     def open(self) -> bool:
@@ -58,6 +59,7 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
         self._transport = cast("asyncio.Transport", transport)
         # Not every loop has its datagram transports in the class of that name.
         self._send = getattr(transport, "sendto", self._transport.write)
+        self._whole = hasattr(transport, "sendto")
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

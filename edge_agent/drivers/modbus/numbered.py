@@ -1,9 +1,9 @@
 """Modbus with the frames of TCP: each request has a number, and so has its answer.
 
 What comes in is never guessed at. A frame belongs to the request of its number (same unit and function,
-exactly as many bytes as were asked for), or to one that has ended and is skipped. An answer with a number of
-ours and a wrong content fails its request alone: a sick unit costs the others behind its gateway nothing. A
-number that is none of ours fails all that wait, and the third in a row without a right answer closes the
+exactly as many bytes as were asked for), or to one that has ended and is skipped. An answer that is wrong
+fails the request of its number, or those of its unit when it has a number of nobody's: a sick unit costs the
+others behind its gateway nothing. The third frame in a row that nobody can have asked for closes the
 connection, as does at once what is not the protocol, or half an answer at the end of a timeout: behind it
 nothing can be trusted.
 """
@@ -27,7 +27,7 @@ REMEMBERED = 64
 """Requests that have ended and may still be answered late, or twice."""
 
 STRANGE = 3
-"""Answers to nothing, one after the other, before the connection is given up."""
+"""Frames that nobody asked for, one after the other, before the connection is given up."""
 
 UNACKNOWLEDGED_MS = 10_000
 """How long a host may leave unacknowledged what we sent, before the kernel closes the socket.
@@ -106,7 +106,7 @@ class NumberedLine(Carrier):
         waiting = self._waiting.pop(number, None)
         if waiting is None:
             if number not in self._past:  # one that is there is late, or comes twice
-                self._wonder(f"an answer to request {number}, which is none of ours")
+                self._wonder(unit, f"an answer to request {number}, which is none of ours")
             return
         self._past.append(number)
         if wrong := _wrong(waiting, unit, pdu):
@@ -116,15 +116,21 @@ class NumberedLine(Carrier):
         self._strange = 0
         settle(waiting.reply, pdu)
 
-    def _wonder(self, detail: str) -> None:
-        self._fail_all("wrong_answer", detail)
-        self._strange += 1
+    def _wonder(self, unit: int, detail: str) -> None:
+        """A frame of a unit with a number that none of our requests has."""
+        waiting = [each for each in self._waiting.values() if each.unit == unit]
+        for each in waiting:
+            settle(each.reply, DeviceError("wrong_answer", detail))
+        self._strange += not waiting
         if self._strange >= STRANGE:
             self.close()
 
     def _distrust(self, detail: str) -> None:
         self._fail_all("wrong_answer", detail)
-        self.close()
+        if self._whole:
+            self._forget()  # the next datagram begins anew
+        else:
+            self.close()
 
 
 def _wrong(waiting: _Waiting, unit: int, pdu: bytes) -> str:

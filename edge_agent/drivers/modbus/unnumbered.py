@@ -1,7 +1,7 @@
 """Modbus without numbers, RTU and ASCII: an answer is told from another one by unit, function and size alone.
 
 So one that comes late must never meet a request that it would fit. Every request that ended without its
-answer is remembered until that has come, or cannot come any more, and
+answer is remembered until that cannot come any more, and
 
 * the line is left alone for a while, and what comes meanwhile is thrown away;
 * an answer that fits a remembered request and not the one that waits is late, and skipped;
@@ -28,7 +28,7 @@ from edge_agent.errors import DeviceError
 LATEST_S = 60.0
 """How long after its request an answer is still reckoned with: the longest timeout that can be configured."""
 SETTLED_S = 2.0
-"""And how long after the unit has answered a later request, in which case it has most likely been lost."""
+"""And how long after it seems to have come, or after a later one has, in which case it was most likely lost."""
 
 READS = (1, 2, 3, 4)
 BITS = (1, 2)
@@ -82,11 +82,14 @@ class Unanswered:
             yield each.head
             yield each.refusal
 
-    def came(self, message: bytes) -> bool:
-        """Whether a message is a late answer; then it will not come any more."""
-        for each in self._until:
+    def came(self, message: bytes, now: float) -> bool:
+        """Whether a message is a late answer.
+
+        Its request is remembered for a while all the same: it may have been another answer in disguise.
+        """
+        for each, until in self._until.items():
             if message.startswith((each.head, each.refusal)):
-                del self._until[each]
+                self._until[each] = min(until, now + SETTLED_S)
                 self._late(each.unit)
                 return True
         return False
@@ -201,8 +204,9 @@ class UnnumberedLine(Carrier):
             self._take(message)
 
     def _take(self, message: bytes) -> None:
+        now = asyncio.get_running_loop().time()
         if self._waiting is None or self._waiting[1].done():
-            self._unanswered.came(message)
+            self._unanswered.came(message, now)
             return
         asked, reply = self._waiting
         if message.startswith(asked.head):
@@ -211,7 +215,7 @@ class UnnumberedLine(Carrier):
             settle(reply, message[1:])
         elif message.startswith(asked.refusal) and len(message) == 3:
             self._refuse(asked, reply, message[1:])
-        elif not self._unanswered.came(message):
+        elif not self._unanswered.came(message, now):
             settle(reply, _wrong(asked, message))
 
     def _refuse(self, asked: Request, reply: Reply, pdu: bytes) -> None:

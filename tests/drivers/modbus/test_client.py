@@ -119,17 +119,17 @@ async def test_an_empty_frame_is_a_wrong_answer() -> None:
         assert await reason(line, 100, 2) == "wrong_answer"
 
 
-async def test_the_third_answer_to_nothing_in_a_row_closes_the_socket() -> None:
+async def test_the_third_frame_in_a_row_that_nobody_asked_for_closes_the_socket() -> None:
     def strange(request: bytes) -> bytes:
-        return b"\x77\x77" + right(request)[2:]
+        return b"\x77\x77" + right(request)[2:6] + b"\x09" + right(request)[7:]
 
-    async with ScriptedPlc(strange, strange, right, strange, strange) as plc, opened(plc.connection) as line:
+    async with ScriptedPlc(strange, strange, right, strange, strange) as plc, opened(plc.impatient) as line:
         reasons = [await reason(line, 100, 2) for _ in range(5)]
-        assert reasons == ["wrong_answer", "wrong_answer", "", "wrong_answer", "wrong_answer"]
+        assert reasons == ["timeout", "timeout", "", "timeout", "timeout"]
         assert line.connected
 
         plc.script.append(strange)
-        assert await reason(line, 100, 2) == "wrong_answer"
+        assert await reason(line, 100, 2) == "disconnected"
 
         assert not line.connected
 
