@@ -218,7 +218,9 @@ async def test_a_server_that_restarts_while_fifty_requests_wait_is_read_again() 
                 answer = await wire.ask(unit, reading(block(unit, 2)), wire.pace(None, None))
             except DeviceError as error:
                 return error.reason
-            return "good" if answer.data == right(bytes(7) + b"\x03\x00" + bytes((unit, 0, 2)))[9:] else "wrong"
+            return (
+                "good" if answer.data == right(bytes(7) + b"\x03\x00" + bytes((unit, 0, 2)))[9:] else "wrong"
+            )
 
         reasons = await asyncio.gather(*[read(unit) for unit in range(1, 51)])
 
