@@ -30,6 +30,7 @@ OF_SERIAL_PORTS: Mapping[int | None, str] = {
     errno.ENOENT: "there is no such port; is the adapter plugged in, does socat run?",
     errno.EACCES: "it needs rights; serial ports belong to the group dialout as a rule",
     errno.ENOTTY: "this is no serial port",
+    errno.EBUSY: "another program has it",
 }
 """Why a place cannot be had, where the words of the system say little."""
 

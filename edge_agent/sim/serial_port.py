@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import termios
 from contextlib import suppress
@@ -41,6 +42,7 @@ class SerialPort:
         """Open the port and answer. OSError when it cannot be had."""
         descriptor = os.open(self._place.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         try:
+            _reserve(descriptor, self._place)
             _set_up(descriptor, self._place, self._speed)
         except BaseException:
             os.close(descriptor)
@@ -84,6 +86,14 @@ def _speed(baudrate: int) -> int:
     if not speed:
         raise ValueError(f"{baudrate} is no speed of a serial port; 9600 and 19200 are usual")
     return int(speed)
+
+
+def _reserve(descriptor: int, place: Serial) -> None:
+    """Keep off whoever asks, as programs for serial ports do: two of them would take each other's bytes."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), place.path) from error
 
 
 def _set_up(descriptor: int, place: Serial, speed: int) -> None:

@@ -1,6 +1,7 @@
 """The same answers at every place: connections, datagrams, TLS and serial ports, in all framings."""
 
 import asyncio
+import errno
 import os
 import socket
 import termios
@@ -106,13 +107,14 @@ async def test_behind_junk_a_line_is_heard_again_after_a_pause(tags: Sequence[Ta
     at = Tcp(mode="rtu")
     async with ModbusPlc(tags, at=at, clock=lambda: NOW_NS) as plc, Stream(plc.port) as client:
         client.send(b"\x00\xff" + wrapped(Frame(1, WRITE), "rtu"))
-        while plc.requests == 0:
+        answer = b""
+        while not answer:
             client.send(wrapped(Frame(1, READ), "rtu"))
             with suppress(TimeoutError):  # the first ones may come too soon behind the junk
                 async with asyncio.timeout(0.05):
-                    await client.reader.readexactly(1)
+                    answer = await client.reader.read(1)
 
-        assert await client.take(8) == wrapped(Frame(1, bytes.fromhex(HELD)), "rtu")[1:]
+        assert answer + await client.take(8) == wrapped(Frame(1, bytes.fromhex(HELD)), "rtu")
 
 
 async def test_a_datagram_holds_whole_requests(tags: Sequence[Tag]) -> None:
@@ -227,6 +229,15 @@ def test_a_speed_that_does_not_exist_is_refused(tags: Sequence[Tag]) -> None:
 async def test_a_serial_port_that_is_none_is_an_os_error(tags: Sequence[Tag], path: str, why: str) -> None:
     with pytest.raises(OSError, match=why):
         await ModbusPlc(tags, at=Serial(path)).__aenter__()
+
+
+async def test_a_serial_port_in_use_is_an_os_error(tags: Sequence[Tag]) -> None:
+    async with opened(tags, "serial-rtu") as (plc, _):
+        assert isinstance(plc.place, Serial)
+
+        with pytest.raises(OSError, match=plc.place.path) as error:
+            await ModbusPlc(tags, at=plc.place).__aenter__()
+        assert error.value.errno == errno.EBUSY
 
 
 async def test_a_serial_port_that_refuses_is_closed_and_comes_back(tags: Sequence[Tag]) -> None:

@@ -129,3 +129,9 @@ def test_a_table_that_is_not_there_cannot_be_written(tag: MakeTag) -> None:
 )
 def test_a_request_names_the_addresses_it_is_about(request_pdu: str, span: Span | None) -> None:
     assert touched(bytes.fromhex(request_pdu)) == span
+
+
+def test_a_unit_says_what_it_is(unit: Unit) -> None:
+    said = unit.answer(bytes.fromhex("2b 0e 01 00"))
+
+    assert said == b"\x2b\x0e\x01\x01\x00\x00\x03\x00\x0aedge_agent\x01\x0dsimulated PLC\x02\x031.0"
