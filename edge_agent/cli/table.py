@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from edge_agent.core.model import Value
-
 Cell = str | int
 """What stands in a table; numbers are set to the right."""
 
@@ -21,8 +19,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 
         yield (" " * indent + "  ".join(cells)).rstrip()
 
 
-def shown(value: Value) -> str:
-    """A value as people write it; a dash for none."""
+def shown(value: object) -> str:
+    """A value as people write it; a dash for none, an array in brackets."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
