@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from edge_agent.core.model import Value
-
 Cell = str | int | float
 """What stands in a table; numbers are set to the right, those with a fraction as `figure` has them."""
 
@@ -27,8 +25,10 @@ def figure(number: float) -> str:
     return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
 
 
-def shown(value: Value) -> str:
-    """A value as people write it; a dash for none."""
+def shown(value: object) -> str:
+    """A value as people write it; a dash for none, an array in brackets."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(shown, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -15,7 +15,10 @@ from edge_agent.core.model import Value
 NUMBER, TEXT, BOOL = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 """Forms of a value, for the JSON Schema."""
 
+NUMBERS = {"type": "array", "items": NUMBER, "title": "list of number"}
+
 ValueForm = Annotated[object, WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL]})]
+_EXPECTED = WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL, NUMBERS]})
 _TEXTS = {"type": "array", "items": TEXT}
 _SHOWN = WithJsonSchema({"title": "text", "anyOf": [TEXT, _TEXTS]})
 
@@ -23,7 +26,7 @@ _SHOWN = WithJsonSchema({"title": "text", "anyOf": [TEXT, _TEXTS]})
 class ExpectKeys(Keys):
     """What must come of one tag, in full."""
 
-    value: ValueForm = Key(None, description="the value; what is bad has none")
+    value: Annotated[object, _EXPECTED] = Key(None, description="the value; what is bad has none")
     quality: Literal["good", "uncertain", "bad"] = Key("good", description="how far it is to be believed")
     reason: Text | None = Key(None, description="why it is not good, such as out_of_range")
     text: Annotated[object, _SHOWN] = Key(
@@ -32,7 +35,7 @@ class ExpectKeys(Keys):
 
 
 Expectations = Annotated[
-    dict[str, Annotated[object, CheckedAs(ExpectKeys, (NUMBER, TEXT, BOOL))]],
+    dict[str, Annotated[object, CheckedAs(ExpectKeys, (NUMBER, TEXT, BOOL, NUMBERS))]],
     Key(min_length=1, description="the value of each tag or tag.part, or what is expected of it in full"),
 ]
 """What a golden test expects, by column."""
@@ -70,14 +73,22 @@ def expected(
 
 def _scalar(section: Section) -> Value:
     value = section.value
+    if isinstance(value, list) and value and all(map(_is_number, value)):
+        return tuple(float(each) if isinstance(each, float) else each for each in value)
     if isinstance(value, dict | list):
-        section.error("one value is expected here: a number, a text, true or false")
+        section.error(
+            "one value is expected here: a number, a text, true or false, or for an array a list of numbers"
+        )
         return None
     if isinstance(value, float):
         return float(value)
     if value is None and section.present:
         section.error("there is no value; write one, or {quality: bad}")
     return cast("Value", value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(section: Section) -> str | tuple[str, ...] | None:

@@ -61,8 +61,16 @@ def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: st
 def _same(expected: Value, value: Value, tag: Tag) -> bool:
     if isinstance(expected, bool | str) or isinstance(value, bool | str) or None in (expected, value):
         return type(expected) is type(value) and expected == value
-    form = _FORMS.get(tag.type)
+    if isinstance(expected, tuple) or isinstance(value, tuple):
+        return _all_same(expected, value, tag)
+    form = _FORMS.get(tag.type.partition("[")[0])
     return expected == value if form is None else _held(expected, form) == _held(value, form)
+
+
+def _all_same(expected: Value, value: Value, tag: Tag) -> bool:
+    if not isinstance(expected, tuple) or not isinstance(value, tuple) or len(expected) != len(value):
+        return False
+    return all(_same(one, other, tag) for one, other in zip(expected, value, strict=True))
 
 
 _FORMS = {"float16": "e", "float32": "f", "Float": "f"}
@@ -78,7 +86,7 @@ def _held(value: Value, form: str) -> bytes:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(value)}]"
+        return f"[{', '.join(map(_shown, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return "no value" if value is None else str(value)

@@ -52,7 +52,7 @@ def _column(tag: Tag, device: Device) -> dict[str, object]:
             "flags": _texts(tag.flags) or None,
             "deadband": tag.deadband or None,
             "report": tag.report or ("on_change" if tag.deadband else device.groups[tag.group].report),
-            "wide": True if tag.type in WIDE else None,
+            "wide": True if tag.type.partition("[")[0] in WIDE else None,
         }
     )
 

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from struct import Struct
 from typing import Any
 
@@ -32,9 +33,10 @@ def compile_block(block: Block) -> Layout:
         return _bits(block)
     runs = _runs(block)
     fields = [item for run in runs for item in run.fields]
+    gather = _gathering(fields)
     columns = tuple(chain.from_iterable(columns_of(item) for item in fields))
     steps_of = [converts(item) for item in fields]
-    floats = any(item.type in FLOATS for item in fields)
+    floats, arrays = any(item.type in FLOATS for item in fields), any(item.elements for item in fields)
 
     def convert(raws: tuple[Raw, ...]) -> Decoded:
         pairs = [each(raw) for raw, steps in zip(raws, steps_of, strict=True) for each in steps]
@@ -42,12 +44,14 @@ def compile_block(block: Block) -> Layout:
         return tuple(pair[0] for pair in pairs), quality if any(quality) else None
 
     if not all(plain(item) for item in fields):
-        return Layout(columns, lambda data: convert(_unpack(runs, data)))
+        return Layout(columns, lambda data: convert(gather(_unpack(runs, data))))
 
     def straight(data: bytes) -> Decoded:
         raws = _unpack(runs, data)
         # One sum tells for all values at once that none is NaN or infinite.
-        return convert(raws) if floats and not math.isfinite(sum(raws)) else (raws, None)
+        if floats and not math.isfinite(sum(raws)):
+            return convert(gather(raws))
+        return (gather(raws) if arrays else raws), None
 
     return Layout(columns, straight)
 
@@ -95,7 +99,7 @@ def _struct(block: Block, fields: list[Field], *, small: bool) -> Struct:
         # An 8 bit value stands in the low byte of its register, which big endian puts second.
         low = item.type in {"int8", "uint8"} and not small
         text += f"{start + low - at}x"
-        text += f"{item.length * 2}s" if item.type == "string" else form(item)
+        text += f"{item.length * 2}s" if item.type == "string" else f"{item.elements or ''}{form(item)}"
         at = start + low + (1 if item.type in {"int8", "uint8"} else item.size * 2)
     return Struct(f"{text}{block.count * 2 - at}x")
 
@@ -108,6 +112,18 @@ def _unpack(runs: list[_Run], data: bytes) -> tuple[Any, ...]:
     if len(runs) == 1:
         return runs[0].struct.unpack(turned)
     return tuple(chain.from_iterable(run.struct.unpack(turned if run.swap else data) for run in runs))
+
+
+def _gathering(fields: list[Field]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """From all numbers one behind the other to what each field holds: a number, or a tuple of an array."""
+    if not any(item.elements for item in fields):
+        return lambda raws: raws
+    takes: list[Callable[[tuple[Any, ...]], Any]] = []
+    at = 0
+    for item in fields:
+        takes.append(itemgetter(slice(at, at + item.elements) if item.elements else at))
+        at += max(1, item.elements)
+    return lambda raws: tuple(take(raws) for take in takes)
 
 
 def _bits(block: Block) -> Layout:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 from struct import Struct
+from typing import cast
 
 from edge_agent.core.floats import half, shortest
 from edge_agent.core.model import GOOD, Range, Store, Value, bad, uncertain
@@ -36,8 +37,12 @@ def scaled(item: Field) -> bool:
     return item.scale != 1 or item.offset != 0
 
 
-def store_of(item: Field) -> Store:
+def store_of(item: Field) -> str:
     """How the column of a tag itself is kept."""
+    return f"{item.elements}{_single(item)}" if item.elements else _single(item)
+
+
+def _single(item: Field) -> Store:
     if item.type == "bool":
         return "?"
     if item.type == "string":
@@ -61,6 +66,8 @@ def converts(item: Field) -> list[Convert]:
     """One function per column of the field, each from the raw number to value and quality."""
     if item.type == "string":
         return [_text(item)]
+    if item.elements:
+        return [_array(item)]
     own = [number(item)] if item.whole else []
     return own + [_part(item, part) for part in item.bits]
 
@@ -95,6 +102,21 @@ def _text(item: Field) -> Convert:
             return data.rstrip(pad).decode(encoding), GOOD
         except UnicodeDecodeError:
             return None, NOT_TEXT
+
+    return convert
+
+
+def _array(item: Field) -> Convert:
+    """An array is as good as the worst of its numbers: one that is missing cannot be told in the others."""
+    each = number(item)
+
+    def convert(raws: tuple[Raw, ...]) -> tuple[Value, str]:
+        pairs = [each(raw) for raw in raws]
+        doubts = [quality for _, quality in pairs if quality]
+        lost = next((quality for quality in doubts if quality.startswith("bad:")), None)
+        if lost is not None:
+            return None, lost
+        return tuple(cast("float", value) for value, _ in pairs), doubts[0] if doubts else GOOD
 
     return convert
 
@@ -150,7 +172,7 @@ def scaling(item: Field) -> Callable[..., float | None] | None:
         return _scale_float(item)
     c = math.lcm(item.scale.denominator, item.offset.denominator)
     a, b = int(item.scale * c), int(item.offset * c)
-    if store_of(item) == "q":
+    if _single(item) == "q":
         return lambda raw: value if -WIDEST <= (value := raw * a + b) < WIDEST else None
     return lambda raw: (raw * a + b) / c
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Value = bool | int | float | str | None
-"""One value of a column; None wherever the quality is bad."""
+Value = bool | int | float | str | tuple[int | float | str, ...] | None
+"""One value of a column, an array as a tuple of numbers; None wherever the quality is bad."""
 
 Store = Literal["?", "b", "B", "h", "H", "i", "I", "q", "Q", "e", "f", "d", "s"]
-"""How a column is kept in the buffer: a format character of `struct`; `s` is text of any length."""
+"""How one value is kept in the buffer: a format character of `struct`; `s` is text of any length."""
 
 GOOD = ""
 """Quality is carried as the text a payload shows, `bad:timeout` or `uncertain:out_of_range`; good is
@@ -28,12 +28,13 @@ class Range:
 class Column:
     """One column of a scan: a tag, or one part of a tag that has bits (`di_word.lamp`).
 
-    `deadband` (in the tag's unit) and `on_change` are what report by exception needs to know, `counter` what
+    `store` is how it is kept: a Store, or for an array a number and a Store, such as `8H`. `deadband` (in the
+    tag's unit) and `on_change` are what report by exception needs to know, `counter` what
     the judge of counters does; None for what is no counter.
     """
 
     name: str
-    store: Store
+    store: str
     deadband: float = 0.0
     on_change: bool = False
     counter: Range | None = None
@@ -43,7 +44,8 @@ class Column:
 class Schema:
     """What every scan of one stream looks like; made once per device and group.
 
-    `document` is the canonical JSON of the device's metadata, `m` the first 8 hex digits of its SHA-256.
+    `document` is the canonical JSON of the device's metadata, `m` the first 8 hex digits of its SHA-256;
+    `form` are the kinds of all columns in one text.
     """
 
     device: str
@@ -52,12 +54,14 @@ class Schema:
     document: bytes
     m: str
     names: tuple[str, ...] = field(init=False)
-    stores: str = field(init=False)
+    stores: tuple[str, ...] = field(init=False)
+    form: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Keep names and kinds of the columns ready: they are needed for every scan."""
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
-        object.__setattr__(self, "stores", "".join(column.store for column in self.columns))
+        object.__setattr__(self, "stores", tuple(column.store for column in self.columns))
+        object.__setattr__(self, "form", "".join(self.stores))
 
     @property
     def stream(self) -> tuple[str, str]:

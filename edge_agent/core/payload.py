@@ -42,7 +42,7 @@ def milliseconds(time_ns: int) -> int | float:
     return us // 1000 if us % 1000 == 0 else us / 1000
 
 
-def presented(stores: str, values: Sequence[Value], parse: Parse = json.loads) -> Sequence[Value]:
+def presented(stores: Sequence[str], values: Sequence[Value], parse: Parse = json.loads) -> Sequence[Value]:
     """Values of columns of these kinds as people and JSON shall see them.
 
     float16 and float32 in their shortest form, whole numbers beyond 2^53 - 1 as text.
@@ -55,13 +55,18 @@ def presented(stores: str, values: Sequence[Value], parse: Parse = json.loads) -
     floats = [value for store, value in pairs if store == "f" and isinstance(value, float)]
     short = iter(shortest(floats, parse))
     return [
-        next(short) if store == "f" and value is not None else _shown(store, value) for store, value in pairs
+        value
+        if store in _AS_THEY_ARE or value is None
+        else next(short)
+        if store == "f"
+        else _shown(store, value)
+        for store, value in pairs
     ]
 
 
 def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
     names = schema.names if scan.index is None else [schema.names[i] for i in scan.index]
-    stores = schema.stores if scan.index is None else "".join(schema.stores[i] for i in scan.index)
+    stores = schema.stores if scan.index is None else [schema.stores[i] for i in scan.index]
     document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
     if scan.lag_ns:
         document["a"] = milliseconds(scan.lag_ns)
@@ -87,6 +92,8 @@ def _quality(names: Sequence[str], quality: tuple[str, ...], *, whole: bool) -> 
 
 
 def _shown(store: str, value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(cast("Sequence[float]", presented(store[-1] * len(value), value)))
     if store == "e" and isinstance(value, float):
         return half(value)
     wide = store in "qQ" and isinstance(value, int) and abs(value) > WIDEST

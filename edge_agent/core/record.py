@@ -9,13 +9,16 @@ Layout, little endian (the schema gives names and kinds, the frame header the ti
                 text
     offsets     i32     per carried column, in us from the scan's time; when flag 8
                 i64     with flag 32: what changed hours ago lies further off than i32 can say
-    numbers     every carried column that is not text, packed by its kind; 0 where there is no value
+    numbers     every carried column that is not text, packed by its kind; 0 where there is no value. An array
+                has its numbers side by side; how many is part of its kind
     texts       every carried text column: u16 length, UTF-8
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from struct import Struct
+from typing import Any
 
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value
 from edge_agent.core.window import Position
@@ -42,18 +45,18 @@ LONGEST_TEXT = 65535
 def encode(scan: Scan) -> bytes:
     """The payload of one scan."""
     columns = _carried(scan.schema, scan.index)
-    stores = scan.schema.stores if scan.index is None else "".join(column.store for column in columns)
-    packer, text = _packer(stores)
+    form = scan.schema.form if scan.index is None else "".join(column.store for column in columns)
+    packer, texts, arrays = _packer(form)
     out = _pack_beside(scan)
     values = scan.values
     if scan.quality is not None:
         values = tuple(
-            _ZEROS[column.store] if v is None else v for column, v in zip(columns, values, strict=True)
+            _zero(column.store) if v is None else v for column, v in zip(columns, values, strict=True)
         )
-    if not text:
+    if not texts and not arrays:
         return bytes(out + packer.pack(*values))
     numbers = [v for column, v in zip(columns, values, strict=True) if column.store != "s"]
-    out += packer.pack(*numbers)
+    out += packer.pack(*(_flat(numbers) if arrays else numbers))
     for column, value in zip(columns, values, strict=True):
         if column.store == "s":
             out += _pack_text(str(value))
@@ -81,10 +84,12 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
         longs = _longs(len(columns), wide=bool(flags & WIDE))
         offsets = tuple(us / 1000 for us in longs.unpack_from(payload, at))
         at += longs.size
-    packer, text = _packer(schema.stores if index is None else "".join(column.store for column in columns))
+    packer, texts, arrays = _packer(
+        schema.form if index is None else "".join(column.store for column in columns)
+    )
     values: tuple[Value, ...] = packer.unpack_from(payload, at)
-    if text:
-        values = _with_texts(columns, values, payload, at + packer.size)
+    if texts or arrays:
+        values = _regrouped(columns, values, payload, at + packer.size)
     if quality is not None:
         values = tuple(None if q.startswith("bad:") else v for v, q in zip(values, quality, strict=True))
     return Scan(schema, time_ns - lag, values, quality, index, offsets, bool(flags & FULL), lag)
@@ -119,9 +124,31 @@ def _carried(schema: Schema, index: tuple[int, ...] | None) -> tuple[Column, ...
 
 
 @lru_cache(maxsize=4096)
-def _packer(stores: str) -> tuple[Struct, bool]:
-    """The struct of the columns that are numbers, and whether there are texts besides."""
-    return Struct("<" + stores.replace("s", "")), "s" in stores
+def _packer(form: str) -> tuple[Struct, bool, bool]:
+    """The struct of the columns that are numbers, whether there are texts besides, and whether arrays."""
+    arrays = any(char.isdecimal() for char in form)
+    return Struct("<" + form.replace("s", "")), "s" in form, arrays
+
+
+def _elements(store: str) -> int:
+    """How many numbers an array has."""
+    return int(store[:-1])
+
+
+def _zero(store: str) -> Value:
+    """What is packed where there is no value."""
+    return _ZEROS[store] if len(store) == 1 else (0,) * _elements(store)
+
+
+def _flat(values: list[Value]) -> list[Value]:
+    """The numbers of arrays side by side, in their places."""
+    flat: list[Value] = []
+    for value in values:
+        if isinstance(value, tuple):
+            flat += value
+        else:
+            flat.append(value)
+    return flat
 
 
 @lru_cache(maxsize=1024)
@@ -164,14 +191,15 @@ def _pack_text(text: str) -> bytes:
     return len(data).to_bytes(2, "little") + data
 
 
-def _with_texts(
-    columns: tuple[Column, ...], numbers: tuple[Value, ...], payload: bytes, at: int
+def _regrouped(
+    columns: tuple[Column, ...], numbers: tuple[Any, ...], payload: bytes, at: int
 ) -> tuple[Value, ...]:
     out: list[Value] = []
     rest = iter(numbers)
     for column in columns:
         if column.store != "s":
-            out.append(next(rest))
+            array = len(column.store) > 1
+            out.append(tuple(islice(rest, _elements(column.store))) if array else next(rest))
             continue
         length = int.from_bytes(payload[at : at + 2], "little")
         data = payload[at + 2 : at + 2 + length]

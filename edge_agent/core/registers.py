@@ -70,7 +70,8 @@ class Bit:
 class Field:
     """One tag in the tables of a device.
 
-    `address` counts from 0 as on the wire; `length` is in registers and for strings only. The value is
+    `address` counts from 0 as on the wire; `length` is in registers and for strings only. An array has
+    `elements` numbers side by side, a single value 0. The value is
     raw * scale + offset, exact for whole numbers; `valid` bounds it (inclusive), `enum` are its known
     numbers, `sentinels` are contents of its registers that mean "not available", each as one unsigned number
     with the highest byte first. `whole` is false when only the `bits` are
@@ -96,13 +97,14 @@ class Field:
     deadband: float = 0.0
     on_change: bool = False
     counter: bool = False
+    elements: int = 0
 
     @property
     def size(self) -> int:
         """Registers the tag takes; bits in a bit table."""
         if self.table in BIT_TABLES:
             return 1
-        return self.length if self.type == "string" else REGISTERS[self.type]
+        return self.length if self.type == "string" else REGISTERS[self.type] * max(1, self.elements)
 
     @property
     def end(self) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from struct import Struct
+from typing import cast
 
 from edge_agent.core.convert import (
     BAD_SENTINEL,
@@ -100,6 +101,8 @@ def _whole(item: Field, value: Given) -> Writing:
         raise ValueError(f"only its bits are sent, so only they can be written: {parts}")
     if item.type == "bool":
         return Coil(item.table, item.address, _switched(value))
+    if item.elements:
+        return Write(item.table, item.address, _array(item, value))
     data = _text(item, value) if item.type == "string" else _number(item, value)
     held = registers(item, data)
     if len(data) == 1:
@@ -165,6 +168,18 @@ def _text(item: Field, value: Given) -> bytes:
     if (0 in pad and b"\0" in data) or data.rstrip(pad) != data:
         raise ValueError(f"{shown(value)} ends with what fills up strings, and would be read without it")
     return data.ljust(room, pad[:1] or b"\0")
+
+
+def _array(item: Field, value: Given) -> tuple[int, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != item.elements:
+        raise ValueError(f"{shown(value)} is not a list of {item.elements} numbers")
+    held: list[int] = []
+    for at, each in enumerate(value):
+        try:
+            held += registers(item, _number(item, cast("Given", each)))
+        except ValueError as error:
+            raise ValueError(f"number {at} of the list: {error}") from None
+    return tuple(held)
 
 
 def _number(item: Field, value: Given) -> bytes:
@@ -240,6 +255,8 @@ def shown(value: Given) -> str:
         return str(value) if value.denominator == 1 and abs(value) < LONGEST else shown(float(value))
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
+    if isinstance(value, Sequence):
+        return f"[{', '.join(shown(cast('Given', each)) for each in value)}]"
     return "nothing" if value is None else str(value)
 
 

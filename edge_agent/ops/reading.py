@@ -146,7 +146,7 @@ def _values(scan: Scan, now_ns: int) -> Iterator[tuple[str, _Came]]:
     index = range(len(scan.schema.columns)) if scan.index is None else scan.index
     quality = scan.quality or (GOOD,) * len(scan.values)
     offsets_ms = scan.offsets_ms or (0.0,) * len(scan.values)
-    shown = presented("".join(scan.schema.stores[i] for i in index), scan.values)
+    shown = presented([scan.schema.stores[i] for i in index], scan.values)
     for i, value, short, text, offset_ms in zip(index, scan.values, shown, quality, offsets_ms, strict=True):
         time_ns = scan.time_ns + round(offset_ms * 1e6)
         age_ms = round((now_ns - time_ns) / 1e6, 1)

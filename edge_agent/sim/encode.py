@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 from edge_agent.core.registers import Field, Type
 
-Raw = bool | int | float | str
-"""What registers or a bit hold, before scale and offset."""
+Single = bool | int | float | str
+Raw = Single | tuple[int | float, ...]
+"""What registers or a bit hold, before scale and offset; of an array all its numbers."""
 
 BITS: Mapping[Type, int] = {
     "int8": 8,
@@ -39,17 +40,13 @@ def encode(raw: Raw, field: Field) -> bytes:
 
     `raw` is an int in the range of an integer type, or of no more digits than a BCD type has, a float for a
     float type, a text that fits into the length of a string; TypeError, ValueError or OverflowError for
-    anything else.
+    anything else. Of an array, one number behind the other.
     """
-    words_turned = field.order in {"CDAB", "DCBA"} and field.type != "string"
-    bytes_turned = field.order in {"BADC", "DCBA"}
-    plain = unturned(raw, field)
-    if len(plain) == 1 or not (words_turned or bytes_turned):
-        return plain
-    words = [plain[at : at + 2] for at in range(0, len(plain), 2)]
-    if words_turned:
-        words.reverse()
-    return b"".join(word[::-1] if bytes_turned else word for word in words)
+    if isinstance(raw, tuple):
+        if len(raw) != field.elements:
+            raise ValueError(f"{field.name}: {len(raw)} numbers for an array of {field.elements}")
+        return b"".join(_turned(each, field) for each in raw)
+    return _turned(raw, field)
 
 
 def place(field: Field) -> tuple[int, int]:
@@ -69,7 +66,7 @@ def registers(raw: Raw, field: Field) -> list[int]:
     return [data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)]
 
 
-def unturned(raw: Raw, field: Field) -> bytes:
+def unturned(raw: Single, field: Field) -> bytes:
     """The bytes of a value with the highest first, as order ABCD has them."""
     if field.type == "string":
         return _text(raw, field)
@@ -84,7 +81,19 @@ def unturned(raw: Raw, field: Field) -> bytes:
     return raw.to_bytes(BITS[field.type] // 8, "big", signed=field.type.startswith("int"))
 
 
-def _text(raw: Raw, field: Field) -> bytes:
+def _turned(raw: Single, field: Field) -> bytes:
+    words_turned = field.order in {"CDAB", "DCBA"} and field.type != "string"
+    bytes_turned = field.order in {"BADC", "DCBA"}
+    plain = unturned(raw, field)
+    if len(plain) == 1 or not (words_turned or bytes_turned):
+        return plain
+    words = [plain[at : at + 2] for at in range(0, len(plain), 2)]
+    if words_turned:
+        words.reverse()
+    return b"".join(word[::-1] if bytes_turned else word for word in words)
+
+
+def _text(raw: Single, field: Field) -> bytes:
     if not isinstance(raw, str):
         raise TypeError(f"{field.name}: {raw!r} is no text")
     text = raw.encode(field.encoding)

@@ -3,7 +3,8 @@
 A value tells by itself which tag it belongs to and when it was there, so that whoever receives it can tell a
 neighbour's, a shifted and a stale value from the right one:
 
-    raw value = index * 4096 + step        index: position of the tag in its profile, from 1
+    raw value = index * 4096 + step        index: position of the tag in its profile, from 1;
+                                                  each number of an array counts as one
                                            step:  the tick, 0 to 4095; a tick lasts 200 ms
 
 A type or a valid range too narrow for that gives up step bits first; where not even the neighbours can be
@@ -12,15 +13,17 @@ told apart, and for bits, enums and flags, the value follows a pseudo-random seq
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import blake2b
+from itertools import accumulate
 from struct import pack, unpack
+from typing import cast
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.model import Value
 from edge_agent.core.registers import Bit, Field
-from edge_agent.sim.encode import BITS, Raw, unturned
+from edge_agent.sim.encode import BITS, Raw, Single, unturned
 from edge_agent.sim.nodes import seen, stamped
 
 TICK_NS = 200_000_000
@@ -78,8 +81,10 @@ def sources(tags: Sequence[Tag]) -> tuple[Source, ...]:
 
     ValueError when the sentinels and bounds of a tag leave no value for it.
     """
-    slots = len(tags) + 1
-    return tuple(Source(tag, *_raw(tag, index, slots)) for index, tag in enumerate(tags, 1))
+    widths = [max(1, seen(tag).elements) for tag in tags]
+    indexes = accumulate(widths, initial=1)
+    slots = sum(widths) + 1
+    return tuple(Source(tag, *_raw(tag, index, slots)) for index, tag in zip(indexes, tags, strict=False))
 
 
 def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
@@ -99,7 +104,7 @@ def _columns(source: Source) -> Iterable[Signal]:
 def _part(part: Bit, raw: Callable[[int], Raw]) -> Callable[[int], Value]:
     def expected(tick: int) -> Value:
         word = raw(tick)
-        number = int(word) >> part.shift & (1 << part.width) - 1
+        number = cast("int", word) >> part.shift & (1 << part.width) - 1
         return bool(number) if part.width == 1 else number
 
     return expected
@@ -111,10 +116,17 @@ def _engineering(field: Field, raw: Callable[[int], Raw]) -> Callable[[int], Val
     if field.type == "string":
         pad = bytes(field.pad).decode("latin-1")
         return lambda tick: str(raw(tick)).rstrip(pad)
-    return raw if _unscaled(field) else lambda tick: scaled(raw(tick), field)
+    if _unscaled(field):
+        return raw
+
+    def expected(tick: int) -> Value:
+        held = raw(tick)
+        return tuple(scaled(each, field) for each in held) if isinstance(held, tuple) else scaled(held, field)
+
+    return expected
 
 
-def scaled(raw: Raw, field: Field) -> int | float:
+def scaled(raw: Single, field: Field) -> int | float:
     """The value raw * scale + offset: exact, an int where raw, scale and offset are whole, else rounded once.
 
     A float32 stands for its shortest decimal: 230.2 * 10 is 2302.0, not 2302.0000076; so does a float16.
@@ -155,7 +167,18 @@ def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
         return _draw(_known(field), field, index), 0
     if field.bits or tag.flags:
         return _word(tag, index), 0
-    return _number(field, index, slots)
+    return _array(field, index, slots) if field.elements else _number(field, index, slots)
+
+
+def _array(field: Field, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
+    """Numbers side by side, each of which tells its own index."""
+    single = replace(field, elements=0)
+    numbers = [_number(single, index + at, slots) for at in range(field.elements)]
+
+    def raw(tick: int) -> Raw:
+        return tuple(cast("float", number(tick)) for number, _ in numbers)
+
+    return raw, min(steps for _, steps in numbers)
 
 
 def _text(field: Field, index: int) -> tuple[Callable[[int], Raw], int]:
@@ -170,7 +193,7 @@ def _text(field: Field, index: int) -> tuple[Callable[[int], Raw], int]:
     return raw, TICKS if raw(TICKS - 1) == f"T{index}-{TICKS - 1}" else 1
 
 
-def _known(field: Field) -> list[Raw]:
+def _known(field: Field) -> list[Single]:
     """The raw values of the known numbers of an enum, as far as the parts know theirs too."""
     exact = [(Fraction(number) - field.offset) / field.scale for number in sorted(field.enum or ())]
     whole = [int(number) for number in exact if number.denominator == 1]
@@ -204,7 +227,7 @@ def _word(tag: Tag, index: int) -> Callable[[int], Raw]:
     return raw
 
 
-def _draw(candidates: Iterable[Raw], field: Field, index: int) -> Callable[[int], Raw]:
+def _draw(candidates: Iterable[Single], field: Field, index: int) -> Callable[[int], Raw]:
     """A pseudo-random walk over a few values."""
     left = [raw for raw in candidates if _allowed(raw, field)]
     if not left:
@@ -293,7 +316,7 @@ def _bounds(field: Field) -> tuple[Fraction, Fraction]:
     return max(raws[0], limits[0]), min(raws[1], limits[1])
 
 
-def _on_grid(code: int, places: int, field: Field) -> Raw:
+def _on_grid(code: int, places: int, field: Field) -> Single:
     """The raw value of a number of the grid; the negative half of a signed type is its upper one."""
     if _real(field):
         return math.ldexp(code, -places)
@@ -301,7 +324,7 @@ def _on_grid(code: int, places: int, field: Field) -> Raw:
     return code - (1 << bits) if field.type.startswith("int") and code >> bits - 1 == 1 else code
 
 
-def _allowed(raw: Raw, field: Field) -> bool:
+def _allowed(raw: Single, field: Field) -> bool:
     """Neither a sentinel nor outside the valid range."""
     if field.sentinels and int.from_bytes(unturned(raw, field), "big") in field.sentinels:
         return False

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.model import Value
-from edge_agent.sim.signals import TICK_NS, TICKS, Signal, nearest, signals, tick_at
+from edge_agent.sim.signals import TICK_NS, TICKS, nearest, signals, tick_at
 
 TICK_MS = TICK_NS // 1_000_000
 
@@ -36,7 +36,7 @@ class Truth:
         """What a column held at a moment of UTC in ns. KeyError for a column that does not exist."""
         return self._signals[column].expected(tick_at(time_ns, self._unit))
 
-    def check(self, column: str, value: Value, ts_ms: float, tolerance_ms: float = 300) -> str | None:
+    def check(self, column: str, value: object, ts_ms: float, tolerance_ms: float = 300) -> str | None:
         """None when the column held this value at `ts_ms` (UTC in ms) or at most the tolerance away from it.
 
         Otherwise what is wrong in a few words. `value` is as it comes out of JSON. A column of a bit, an enum
@@ -60,13 +60,13 @@ class Truth:
         last = int((ts_ms + tolerance_ms) // TICK_MS)
         return [tick_at(tick * TICK_NS, self._unit) for tick in range(first, last + 1)]
 
-    def _is(self, column: str, tick: int, value: Value) -> bool:
-        return _alike(self._signals[column], self._expected(column, tick), value)
+    def _is(self, column: str, tick: int, value: object) -> bool:
+        return _alike(self._signals[column].float_bits, self._expected(column, tick), value)
 
     def _compute(self, column: str, tick: int) -> Value:
         return self._signals[column].expected(tick)
 
-    def _neighbour(self, column: str, value: Value, ticks: Iterable[int]) -> str | None:
+    def _neighbour(self, column: str, value: object, ticks: Iterable[int]) -> str | None:
         """The nearest column that tells its index and holds this value at one of the ticks."""
         names = list(self._signals)
         here = names.index(column)
@@ -74,7 +74,7 @@ class Truth:
         told = (names[at] for at in others if at != here and self._signals[names[at]].steps)
         return next((name for name in told if any(self._is(name, tick, value) for tick in ticks)), None)
 
-    def _age(self, column: str, value: Value, ts_ms: float) -> str | None:
+    def _age(self, column: str, value: object, ts_ms: float) -> str | None:
         """How far from its own time a value of the right column is, in whole ticks, if it can be told."""
         steps = min(self._signals[column].steps, TICKS)
         if steps < DATED:
@@ -88,8 +88,15 @@ class Truth:
         return None
 
 
-def _alike(signal: Signal, expected: Value, value: Value) -> bool:
-    """Whether a value from JSON is the expected one: of the same kind, and equal."""
+def _alike(float_bits: int, expected: Value, value: object) -> bool:
+    """Whether a value from JSON is the expected one: of the same kind, and equal; an array all along."""
+    if isinstance(expected, tuple):
+        row = (
+            value
+            if isinstance(value, list | tuple) and len(value) == len(expected)
+            else [None] * len(expected)
+        )
+        return all(_alike(float_bits, *pair) for pair in zip(expected, row, strict=True))
     if isinstance(expected, bool) or isinstance(value, bool):
         return value is expected
     if isinstance(expected, int):
@@ -97,5 +104,5 @@ def _alike(signal: Signal, expected: Value, value: Value) -> bool:
             return value == str(expected)
         return isinstance(value, int) and value == expected
     if isinstance(expected, float) and isinstance(value, int | float):
-        return (nearest(value, signal.float_bits) if signal.float_bits else value) == expected
+        return (nearest(value, float_bits) if float_bits else value) == expected
     return type(value) is type(expected) and value == expected

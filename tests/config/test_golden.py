@@ -21,6 +21,7 @@ WORD = Tag(
 )  # fmt: skip
 VOLTS = Tag("volts", "fast", "float32", Field("volts", "input", 4, "float32"))
 LEVEL = Tag("level", "fast", "float16", Field("level", "input", 7, "float16"))
+CURVE = Tag("curve", "fast", "float32[2]", Field("curve", "input", 8, "float32", elements=2))
 LAMP = Tag("lamp", "fast", "bool", Field("lamp", "coil", 8, "bool"))
 PROFILE = Profile(
     "a/b",
@@ -29,7 +30,7 @@ PROFILE = Profile(
     "modbus",
     "x",
     {"fast": Group("fast", 1.0)},
-    (STATE, ALARMS, WORD, VOLTS, LEVEL, LAMP),
+    (STATE, ALARMS, WORD, VOLTS, LEVEL, CURVE, LAMP),
     Limits(),
 )
 
@@ -47,6 +48,7 @@ PROFILE = Profile(
         ({"input": {4: 0x7FC0}}, "volts", Expected(quality="bad", reason="nan")),
         ({"input": {7: 0x2E66}}, "level", Expected(0.1)),
         ({"coil": {8: 1, 9: 0}}, "lamp", Expected(value=True)),
+        ({"input": {8: 0x3DCC, 9: 0xCCCD, 10: 0x4000}}, "curve", Expected((0.1, 2))),
     ],
 )
 def test_an_expectation_that_holds_says_nothing(
@@ -70,6 +72,10 @@ def test_an_expectation_that_holds_says_nothing(
             Expected(text="x", quality="bad"),
             "expected the text x, got no value",
         ),
+        ({"input": {8: 0x4000}}, "curve", Expected((2,)), "expected [2], got [2.0, 0.0]"),
+        ({"input": {8: 0x4000}}, "curve", Expected((2, 1)), "expected [2, 1], got [2.0, 0.0]"),
+        ({"input": {8: 0x4000}}, "curve", Expected(2), "expected 2, got [2.0, 0.0]"),
+        ({"input": {4: 0x4000}}, "volts", Expected((2,)), "expected [2], got 2.0"),
         ({"input": {4: 0x7FC0}}, "volts", Expected(1.0), "expected good, got bad:nan (no value)"),
         ({"input": {4: 0x4366}}, "volts", Expected(1e300), "expected 1e+300, got 230.0"),
         (

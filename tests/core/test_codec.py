@@ -313,9 +313,79 @@ def test_strings_end_at_a_nul_and_lose_their_padding() -> None:
     assert decode("4142 0043", field(0, "string", length=2)) == {"t0": "AB"}
     assert decode("4142 2020", field(0, "string", length=2, pad=(0x20,))) == {"t0": "AB"}
     assert decode("4241 4443", field(0, "string", length=2, order="BADC")) == {"t0": "ABCD"}
-    assert decode("FFFF", field(0, "string", length=1, encoding="utf-8")) == {
-        "t0": (None, "bad:wrong_answer:not_text")
+    assert decode("53 58 FF FF FF FF", field(0, "string", length=3, pad=(0xFF,))) == {"t0": "SX"}
+    assert decode("FFFF 0000", field(0, "string", length=2, pad=padded)) == {"t0": ""}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "wire", "text"),
+    [
+        ("ascii", "5358 2D31", "SX-1"),
+        ("latin-1", "B043 0000", "°C"),
+        ("utf-8", "C2B0 4300", "°C"),
+        ("utf-8", "4142 43C2", None),  # cut within a character by the length of the field
+        ("utf-8", "C242 4344", None),
+        ("utf-8", "FFFF 4344", None),
+        ("ascii", "41B0 0000", None),
+    ],
+)
+def test_what_is_no_text_in_its_encoding_is_bad(encoding: str, wire: str, text: str | None) -> None:
+    expected = (None, "bad:wrong_answer:not_text") if text is None else text
+
+    assert decode(wire, field(0, "string", length=2, encoding=encoding)) == {"t0": expected}
+
+
+@pytest.mark.parametrize(
+    ("order", "wire"),
+    [
+        ("ABCD", "0A0B 0C0D  0000 0001"),
+        ("CDAB", "0C0D 0A0B  0001 0000"),
+        ("BADC", "0B0A 0D0C  0000 0100"),
+        ("DCBA", "0D0C 0B0A  0100 0000"),
+    ],
+)
+def test_an_array_is_its_numbers_side_by_side(order: str, wire: str) -> None:
+    array = field(0, "uint32", order=order, elements=2)
+
+    assert decode(wire, array) == {"t0": (0x0A0B0C0D, 1)}
+    assert columns_of(array) == (Column("t0", "2I"),)
+
+
+def test_arrays_stand_beside_other_tags() -> None:
+    got = decode(
+        "0001 0002 0003  3F80 0000  0004 0005  4142",
+        field(0, "uint16"),
+        field(1, "uint16", elements=2),
+        field(3, "float32", elements=1),
+        field(5, "int16", elements=2, scale=Fraction("0.1"), valid=(0, 0.4)),
+        field(7, "string", length=1),
+    )
+
+    assert got == {
+        "t0": 1,
+        "t1": (2, 3),
+        "t3": (1.0,),
+        "t5": ((0.4, 0.5), "uncertain:out_of_range"),
+        "t7": "AB",
     }
+
+
+def test_plain_arrays_of_floats() -> None:
+    two = field(0, "float32", elements=2), field(4, "float32")
+
+    assert decode("3F800000 40000000 40400000", *two) == {"t0": (1.0, 2.0), "t4": 3.0}
+    assert decode("3F800000 7FC00000 40400000", *two) == {"t0": (None, "bad:nan"), "t4": 3.0}
+    assert decode("3F800000 40000000 7F800000", *two) == {"t0": (1.0, 2.0), "t4": (None, "bad:nan")}
+
+
+def test_an_array_is_as_good_as_the_worst_of_its_numbers() -> None:
+    array = field(0, "int16", elements=3, sentinels=frozenset({0x8000}), valid=(0, 9))
+
+    assert decode("0001 0002 0003", array) == {"t0": (1, 2, 3)}
+    assert decode("0001 000A 0003", array) == {"t0": ((1, 10, 3), "uncertain:out_of_range")}
+    assert decode("000A 8000 0003", array) == {"t0": (None, "bad:sentinel")}
+    assert decode("00 12 0A 34", field(0, "bcd16", elements=2)) == {"t0": (None, "bad:wrong_answer:not_bcd")}
+    assert [column.store for column in columns_of(field(0, "int16", elements=3, scale=Fraction(2)))] == ["3q"]
 
 
 def test_bits_of_a_bit_table_come_lowest_first() -> None:

@@ -89,6 +89,22 @@ def test_float16_prints_its_shortest_form() -> None:
     ]
 
 
+def test_arrays_travel_as_arrays() -> None:
+    columns = Column("a", "2f"), Column("b", "3H"), Column("c", "2Q"), Column("d", "1e")
+    arrays = Schema("d", "g", columns, b"{}", "00000000")
+    tenth, half = 0.10000000149011612, 0.0999755859375
+
+    rows = scans_of(Scan(arrays, 0, ((tenth, 1.0), (1, 2, 3), (2**53, 7), (half,))))
+    part = scans_of(Scan(arrays, 0, (None, (1, 2)), ("bad:nan", "uncertain:out_of_range"), (0, 2)))
+
+    assert json.loads(json.dumps(rows)) == [
+        {"ts": 0, "v": {"a": [0.1, 1.0], "b": [1, 2, 3], "c": ["9007199254740992", 7], "d": [0.1]}}
+    ]
+    assert json.loads(json.dumps(part)) == [
+        {"ts": 0, "v": {"c": [1, 2]}, "q": {"a": "bad:nan", "c": "uncertain:out_of_range"}}
+    ]
+
+
 def test_whole_numbers_that_json_readers_would_bend_go_as_text() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (1.0, 2, 2**53, "a")), Scan(SCHEMA, 0, (1.0, 2, 2**53 - 1, "a")))
 

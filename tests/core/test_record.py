@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,7 +8,6 @@ from hypothesis import strategies as st
 from edge_agent.core import record
 from edge_agent.core.model import Column, Scan, Schema
 
-STORES = "?bBhHiIqQefds"
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "?": st.booleans(),
     "b": st.integers(-128, 127),
@@ -22,18 +22,21 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "f": st.floats(width=32, allow_nan=False),
     "d": st.floats(allow_nan=False),
     "s": st.text(max_size=20),
+    "3H": st.tuples(*[st.integers(0, 65535)] * 3),
+    "2f": st.tuples(*[st.floats(width=32, allow_nan=False)] * 2),
+    "1q": st.tuples(st.integers(-(2**63), 2**63 - 1)),
 }
 QUALITIES = ["", "bad:timeout", "bad:exception:2", "uncertain:out_of_range"]
 
 
-def schema(stores: str) -> Schema:
-    columns = tuple(Column(f"c{i}", store) for i, store in enumerate(stores))  # type: ignore[arg-type]  # drawn
+def schema(stores: Sequence[str]) -> Schema:
+    columns = tuple(Column(f"c{i}", store) for i, store in enumerate(stores))
     return Schema("dev", "fast", columns, b"{}", "00000000")
 
 
 @st.composite
 def scans(draw: st.DrawFn) -> Scan:
-    of = schema("".join(draw(st.lists(st.sampled_from(STORES), min_size=1, max_size=12))))
+    of = schema(draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=12)))
     index = None
     carried = tuple(range(len(of.columns)))
     if draw(st.booleans()):
@@ -80,6 +83,12 @@ def test_time_of_the_device_comes_back_from_that_of_the_agent() -> None:
     scan = Scan(schema("?"), 5_000_000_000, (True,), lag_ns=-3_600_000_000_001)
 
     assert record.decode(scan.schema, -3_595_000_000_001, record.encode(scan)) == scan
+
+
+def test_an_array_takes_what_its_numbers_take() -> None:
+    scan = Scan(schema(["H", "100f", "s"]), 0, (1, tuple(float(i) for i in range(100)), ""))
+
+    assert len(record.encode(scan)) == 1 + 2 + 400 + 2
 
 
 def test_overlong_text_is_cut_at_a_character() -> None:

@@ -163,7 +163,7 @@ def test_the_nearest_float32_is_not_that_of_the_nearest_double() -> None:
         (True, "uint16", {}, "true is not a number"),
         ("5", "uint16", {}, "'5' is not a number"),
         (None, "uint16", {}, "nothing is not a number"),
-        ((1, 2), "uint16", {}, "(1, 2) is not a number"),
+        ((1, 2), "uint16", {}, "[1, 2] is not a number"),
     ],
 )  # fmt: skip
 def test_what_would_not_be_read_again_is_refused(
@@ -178,6 +178,38 @@ def test_what_would_not_be_read_again_is_refused(
 def test_the_zero_of_a_float_may_be_a_step_as_well() -> None:
     assert registers(0.0, "float32") == [0, 0]
     assert registers(1e-45, "float32") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "value", "more", "words"),
+    [
+        ("uint16", "ABCD", [1, 0x0203], {}, [0x0001, 0x0203]),
+        ("uint32", "CDAB", (0x0A0B0C0D, 1), {}, [0x0C0D, 0x0A0B, 0x0001, 0x0000]),
+        ("int16", "BADC", (0.1, -0.2), {"scale": TENTH}, [0x0100, 0xFEFF]),
+        ("bcd16", "ABCD", [12, 3456], {}, [0x0012, 0x3456]),
+    ],
+)
+def test_an_array_is_its_numbers_side_by_side(
+    kind: str, order: str, value: Any, more: dict[str, Any], words: list[int]
+) -> None:
+    assert registers(value, kind, order=order, elements=2, **more) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1, 2, 3], "[1, 2, 3] is not a list of 2 numbers"),
+        (5, "5 is not a list of 2 numbers"),
+        ("12", "'12' is not a list of 2 numbers"),
+        ([1, 70000], "number 1 of the list: 70000 is outside of uint16, which goes from 0 to 65535"),
+        ([None, 1], "number 0 of the list: nothing is not a number"),
+    ],
+)
+def test_an_array_is_refused_with(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^t: ") as caught:
+        written(field("uint16", elements=2), value)
+
+    assert str(caught.value) == f"t: {message}"
 
 
 # --- bits, halves, texts ------------------------------------------------------------------
@@ -337,7 +369,7 @@ def read(item: Field, words: list[int]) -> Any:
     """The value of registers, as it is shown."""
     layout = compile_block(Block("holding", item.address, len(words), (item,)))
     values, quality = layout.decode(b"".join(word.to_bytes(2, "big") for word in words))
-    return presented(layout.columns[0].store, values)[0] if quality is None else quality[0]
+    return presented([layout.columns[0].store], values)[0] if quality is None else quality[0]
 
 
 def put(item: Field, value: Any, before: int = 0) -> list[int]:
@@ -397,6 +429,22 @@ def test_every_float_that_is_read_can_be_written_and_is_read_again(
         return
 
     assert read(item, put(item, value)) == value
+
+
+@given(
+    kind=st.sampled_from(["int16", "uint64", "float16", "float32", "bcd32"]),
+    order=st.sampled_from(ORDERS),
+    data=st.data(),
+)
+def test_an_array_that_is_read_can_be_written_and_is_read_again(
+    kind: str, order: str, data: st.DataObject
+) -> None:
+    item = field(kind, order=order, elements=3)
+    raw = tuple(each + 0 for each in data.draw(st.tuples(*[raws(kind)] * 3)))
+
+    words = put(item, raw)
+
+    assert words == witness.registers(raw, item)
 
 
 @given(value=st.floats(-1e6, 1e6), scale=st.sampled_from(SCALES[:4]), offset=st.sampled_from(OFFSETS))

@@ -279,6 +279,38 @@ def test_a_tag_with_bits_is_sent_too_when_it_means_something_itself(tmp_path: Pa
     assert _tag(tmp_path, f"{{address: 1, bits: {{a: 0}}, {extra}}}").address.whole
 
 
+def test_an_array_says_how_many_numbers_it_has(tmp_path: Path) -> None:
+    tag = _tag(
+        tmp_path,
+        '{address: 7, type: "int32[8]", order: CDAB, scale: 0.1, valid: [0, 9], sentinels: [-1], unit: A}',
+    )
+
+    assert tag.type == "int32[8]"
+    assert tag.modbus == Field(
+        "t",
+        "holding",
+        7,
+        "int32",
+        order="CDAB",
+        scale=Fraction(1, 10),
+        sentinels=frozenset({0xFFFFFFFF}),
+        valid=(0.0, 9.0),
+        elements=8,
+    )
+    assert (tag.modbus.size, tag.modbus.end) == (16, 23)
+
+
+def test_an_array_is_expected_number_by_number(tmp_path: Path) -> None:
+    tests, problems = _with_test(
+        tmp_path,
+        'registers: {holding: {1: "0001 0002"}}\n    expect: {t: [1, 2.5]}',
+        '{address: 1, type: "uint16[2]"}',
+    )
+
+    assert problems == (), render(problems)
+    assert tests[0].expect == {"t": Expected((1, 2.5))}
+
+
 def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
     tag = _tag(tmp_path, "{address: 1, enum: {0: stopped, 2: running}, enum_else: unknown}")
 
@@ -403,6 +435,26 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
             "'kind' has no effect: only the bits are sent; give the tag a unit to send it as well",
         ),
         ("{address: 1, table: input, access: rw}", "rw", "table input can only be read; leave out access: rw"),
+        ('{address: 1, type: "uint16[0]"}', '"uint16[0]"', "'uint16[0]' is not an array; write for example uint16[8]"),
+        ('{address: 1, type: "uint16[8"}', '"uint16[8"', "'uint16[8' is not an array; write for example uint16[8]"),
+        ('{address: 1, type: "unit16[8]"}', '"unit16[8]"', "unknown type 'unit16' - did you mean 'uint16'?"),
+        ("{address: 1, type: 16}", "16}", None),
+        ("{address: 1, type: [uint16]}", "type", None),
+        (
+            '{address: 1, type: "uint8[6]"}',
+            '"uint8[6]"',
+            "'uint8[6]': it does not say whether a register has one or two of them; read whole registers as uint16[...]",
+        ),
+        ('{address: 1, type: "string[6]"}', '"string[6]"', "'string[6]': a text says its registers with length:"),
+        ('{address: 1, table: coil, type: "bool[6]"}', '"bool[6]"', "'bool[6]': bits are named one by one, with `for` in one line"),
+        ('{address: 1, type: "uint32[63]"}', '"uint32[63]"', "'t' takes 126 registers; limits.max_registers reads only 125"),
+        ('{address: 65535, type: "uint16[2]"}', "65535", "uint16[2] takes 2 registers, 65535 to 65536; the last one of a table is 65535"),
+        ('{address: 1, type: "uint16[2]", enum: {0: a}}', "enum", "'enum' is for single numbers; this is uint16[2]"),
+        ('{address: 1, type: "uint16[2]", flags: {0: a}}', "flags", "'flags' is for single numbers; this is uint16[2]"),
+        ('{address: 1, type: "uint16[2]", bits: {a: 0}}', "bits", "'bits' is for single numbers; this is uint16[2]"),
+        ('{address: 1, type: "uint16[2]", deadband: 2}', "deadband", "'deadband' is for single numbers; this is uint16[2]"),
+        ('{address: 1, type: "uint16[2]", kind: counter}', "kind", "a counter is a number that rises; this is uint16[2]"),
+        ('{address: 1, type: "uint16[2]", length: 2}', "length", "only a string has a length; uint16[2] has its own"),
         ("{address: 1, nan: loud}", "loud", "'loud' cannot be used for 'nan'; write quiet"),
     ],
 )  # fmt: skip
@@ -544,7 +596,10 @@ def test_expectations_may_be_full(tmp_path: Path) -> None:
         ("expect: {t: {quality: good}}", "a good value is expected, but not which; write value:"),
         ("expect: {t: {quality: bad, value: 1}}", "what is bad has no value; leave it out"),
         ("expect: {t: {quality: awful}}", "unknown quality 'awful'; there are: good, uncertain, bad"),
-        ("expect: {t: [1]}", "one value is expected here: a number, a text, true or false"),
+        (
+            "expect: {t: [a]}",
+            "one value is expected here: a number, a text, true or false, or for an array a list of numbers",
+        ),
         ("expect: {t: {text: 5}}", "a text is expected here, or a list of texts for flags"),
         ("expect: {}", "too few entries: at least 1"),
     ],

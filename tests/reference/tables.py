@@ -107,6 +107,8 @@ def _gathered(origin: object, arguments: Sequence[object]) -> str:
 def _of_schema(schema: dict[str, Any]) -> str:
     if "title" in schema:
         return str(schema["title"])
+    if "enum" in schema:
+        return ", ".join(f"`{each}`" for each in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(_of_schema(each) for each in schema["anyOf"])
     return WORDS.get(schema["type"], str(schema["type"]))

@@ -36,6 +36,30 @@ def test_every_shipped_profile_is_read_as_it_is_played(path: Path) -> None:
     assert not list(_faults(profile.tags))
 
 
+def test_arrays_are_read_as_they_are_played(tag: MakeTag) -> None:
+    counted = [kind for kind in NUMBERS if kind not in ("int8", "uint8")]
+    kinds_and_orders = list(product(counted, ("ABCD", "CDAB", "BADC", "DCBA")))
+    tags = [
+        tag(f"{kind}_{order}", kind, 14 * at, order=order, elements=3)
+        for at, (kind, order) in enumerate(kinds_and_orders)
+    ]
+    scaled = [
+        tag(
+            f"{kind}_scaled",
+            kind,
+            14 * at,
+            table="input",
+            elements=2,
+            scale=Fraction(1, 10),
+            valid=(-9e9, 9e9),
+        )
+        for at, kind in enumerate(counted)
+    ]
+
+    assert not list(_faults(tags))
+    assert not list(_faults([*scaled, tag("beside", "uint16", 900, table="input")]))
+
+
 def test_sixty_mixed_tags_are_read_as_they_are_played(sixty: Sequence[Tag]) -> None:
     assert not list(_faults(sixty))
 
@@ -71,7 +95,7 @@ def _faults(tags: Sequence[Tag]) -> Iterator[str]:
             span = block.address.to_bytes(2, "big") + block.count.to_bytes(2, "big")
             values, quality = layout.decode(answer(bytes([functions[block.table]]) + span, contents)[2:])
             for column, value in zip(layout.columns, values, strict=True):
-                shown = presented(column.store, [value])[0]
+                shown = presented([column.store], [value])[0]
                 verdict = truth.check(column.name, shown, tick * TICK_NS / 1e6, tolerance_ms=0)
                 if verdict:
                     yield f"{column.name}: {verdict}"

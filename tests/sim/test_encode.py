@@ -99,6 +99,27 @@ def test_the_plain_order_is_network_order(tag: MakeTag, kind: str, data: bytes) 
     assert struct.unpack(">" + code, shown) == (raw,)
 
 
+@pytest.mark.parametrize(
+    ("kind", "order", "raw", "words"),
+    [
+        ("uint16", "ABCD", (1, 0x0203), [0x0001, 0x0203]),
+        ("int16", "BADC", (1, -2), [0x0100, 0xFEFF]),
+        ("uint32", "CDAB", (0x0A0B0C0D, 1), [0x0C0D, 0x0A0B, 0x0001, 0x0000]),
+        ("float32", "DCBA", (1.0, 230.1999969482422), [0x0000, 0x803F, 0x3333, 0x6643]),
+        ("bcd16", "ABCD", (12, 3456), [0x0012, 0x3456]),
+    ],
+)
+def test_an_array_is_its_numbers_side_by_side(
+    tag: MakeTag, kind: str, order: str, raw: tuple[float, ...], words: list[int]
+) -> None:
+    assert registers(raw, tag("t", kind, 3, order=order, elements=2).modbus) == words
+
+
+def test_an_array_has_as_many_numbers_as_it_says(tag: MakeTag) -> None:
+    with pytest.raises(ValueError, match="t: 1 numbers for an array of 2"):
+        encode((1,), tag("t", "uint16", 0, elements=2).modbus)
+
+
 def test_two_values_of_8_bits_can_share_a_register(tag: MakeTag) -> None:
     assert place(tag("low", "uint8", 5).modbus) == (11, 1)
     assert place(tag("high", "uint8", 5, order="DCBA").modbus) == (10, 1)

@@ -45,7 +45,7 @@ def test_a_value_tells_index_and_step_in_the_form_of_its_type(kind: BuiltIn, val
 def test_a_narrow_number_stays_within_its_type(kind: BuiltIn, low: int, high: int) -> None:
     (source,) = sources([_tag("a", kind)])
 
-    assert all(low <= int(source.raw(tick)) <= high for tick in range(4096))
+    assert all(low <= int(str(source.raw(tick))) <= high for tick in range(4096))
 
 
 def test_a_boolean_is_a_bool() -> None:

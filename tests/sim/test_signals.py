@@ -37,6 +37,20 @@ def test_a_wide_number_is_index_times_4096_plus_step(tag: MakeTag) -> None:
     assert [type(source.raw(7)) for source in held] == [int] * 4 + [float] * 2
 
 
+def test_each_number_of_an_array_counts_as_a_tag(tag: MakeTag) -> None:
+    held = sources([tag("a", "uint32", 0), tag("b", "uint32", 2, elements=3), tag("c", "float32", 8)])
+
+    assert [source.raw(7) for source in held] == [4103, (8199, 12295, 16391), 20487.0]
+    assert [source.steps for source in held] == [4096, 4096, 4096]
+
+
+def test_an_array_is_scaled_number_by_number(tag: MakeTag) -> None:
+    by_name = signals([tag("a", "uint16", 0, elements=2, scale=Fraction(1, 10))])
+
+    assert by_name["a"].raw(0) == (4096, 8192)
+    assert by_name["a"].expected(0) == (409.6, 819.2)
+
+
 def test_all_pairs_of_sixty_mixed_tags_differ_at_every_tick(sixty: Sequence[Tag]) -> None:
     # Ranges and enums share their few numbers with others; these 44 have all the room of their types.
     held = [source for source in sources(sixty)[:52] if source.steps]
@@ -75,7 +89,7 @@ def test_narrow_signed_types_take_their_negative_half_for_the_later_tags(tag: Ma
 
     assert held[0].raw(0) == 1024 + 512
     assert held[59].raw(0) == 60 * 1024 + 512 - 65536
-    assert all(-32768 <= int(source.raw(tick)) < 0 for source in held[32:] for tick in range(TICKS))
+    assert all(-32768 <= int(str(source.raw(tick))) < 0 for source in held[32:] for tick in range(TICKS))
 
 
 def test_a_narrow_value_does_not_stand_still_although_it_has_few_steps(sixty: Sequence[Tag]) -> None:
@@ -177,7 +191,7 @@ def test_no_sentinel_is_ever_shown(tag: MakeTag) -> None:
 
     for source in sources(tags):
         for tick in range(TICKS):
-            raw = int(source.raw(tick))
+            raw = int(str(source.raw(tick)))
             assert raw not in sentinels
             assert raw % 65536 not in sentinels
 
@@ -218,7 +232,7 @@ def test_parts_follow_from_the_word(sixty: Sequence[Tag]) -> None:
     by_name = signals(sixty)
 
     for tick in range(200):
-        word = int(by_name["word.door"].raw(tick))
+        word = int(str(by_name["word.door"].raw(tick)))
         assert by_name["word.door"].expected(tick) is (word % 2 == 1)
         assert by_name["word.guard"].expected(tick) is (word // 2 % 2 == 1)
         assert by_name["word.lamp"].expected(tick) == word // 16 % 4

@@ -62,7 +62,7 @@ def test_a_shifted_register_is_caught(tag: MakeTag) -> None:
     # given two numbers of two registers each, and an answer that starts one register late
     tags = [tag("a", "uint32", 0), tag("b", "uint32", 2), tag("c", "uint32", 4)]
     truth = Truth(tags)
-    a, b = (int(signals(tags)[name].raw(tick_at(NOW_NS))) for name in "ab")
+    a, b = (int(str(signals(tags)[name].raw(tick_at(NOW_NS)))) for name in "ab")
     shifted = (a & 0xFFFF) << 16 | b >> 16
 
     assert str(truth.check("a", shifted, NOW_MS)).startswith("wrong")
@@ -82,7 +82,8 @@ def test_a_float32_is_compared_as_such(tag: MakeTag) -> None:
     tags = [tag("a", "float32", 0, valid=(0.1, 0.2))]
     truth = Truth(tags)
     exact = signals(tags)["a"].raw(tick_at(NOW_NS))
-    text = shortest(float(exact))
+    assert isinstance(exact, float)
+    text = shortest(exact)
 
     assert text != repr(exact)
     assert truth.check("a", float(text), NOW_MS) is None
@@ -106,11 +107,31 @@ def test_a_whole_number_beyond_the_reach_of_json_is_text(tag: MakeTag) -> None:
     assert truth.check("a", value, NOW_MS) is not None
 
 
-@pytest.mark.parametrize("value", [None, True, "4096", 1.5])
+def test_an_array_is_right_when_every_number_is(tag: MakeTag) -> None:
+    truth = Truth([tag("a", "uint32", 0, elements=3), tag("b", "float32", 6, elements=2, valid=(0.1, 0.2))])
+    a, b = (truth.expected(name, NOW_NS) for name in "ab")
+    assert isinstance(a, tuple)
+    assert isinstance(b, tuple)
+
+    assert truth.check("a", list(a), NOW_MS) is None
+    assert truth.check("b", [float(shortest(float(each))) for each in b], NOW_MS) is None
+    assert truth.check("a", [*a[1:], a[0]], NOW_MS) == f"wrong: {[*a[1:], a[0]]!r}"
+    assert truth.check("a", list(a[:2]), NOW_MS) == f"wrong: {list(a[:2])!r}"
+    assert truth.check("a", a[0], NOW_MS) == f"wrong: {a[0]!r}"
+
+
+def test_a_stale_array_is_caught_with_its_age(tag: MakeTag) -> None:
+    truth = Truth([tag("a", "uint32", 0, elements=3)])
+    old = truth.expected("a", NOW_NS - 3_400_000_000)
+
+    assert truth.check("a", old, NOW_MS) == "stale: 3.4 s old"
+
+
+@pytest.mark.parametrize("value", [None, True, "4096", 1.5, [4096]])
 def test_a_value_of_another_kind_is_wrong(tag: MakeTag, value: object) -> None:
     truth = Truth([tag("a", "uint32", 0)])
 
-    assert truth.check("a", value, NOW_MS) == f"wrong: {value!r}"  # type: ignore[arg-type] # any JSON
+    assert truth.check("a", value, NOW_MS) == f"wrong: {value!r}"
 
 
 def test_another_units_value_is_stale(sixty: Sequence[Tag]) -> None:

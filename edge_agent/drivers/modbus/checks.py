@@ -48,10 +48,10 @@ def _check_texts(draft: Draft, type_: Type) -> None:
             )
         return
     if keys.length is not None:
-        section.error_at_key(f"only a string has a length; {type_} has its own", "length")
+        section.error_at_key(f"only a string has a length; {draft.written} has its own", "length")
     for key in ("encoding", "pad"):
         if getattr(keys, key) is not None:
-            section.error_at_key(f"'{key}' is for strings; this is {type_}", key)
+            section.error_at_key(f"'{key}' is for strings; this is {draft.written}", key)
     if type_ == "bool" and keys.order is not None:
         section.error_at_key("'order' is for registers; a bool is a single bit", "order")
 
@@ -109,6 +109,12 @@ def counts(draft: Draft, type_: Type) -> bool:
     return draft.defaults.kind is not None and not _no_counter(draft, type_) and not _falling(draft)
 
 
+def _check_array(draft: Draft, _type: Type) -> None:
+    for key in ("bits", "enum", "flags", "deadband"):
+        if draft.elements and getattr(draft.keys, key) is not None:
+            draft.section.error_at_key(f"'{key}' is for single numbers; this is {draft.written}", key)
+
+
 def _check_counter(draft: Draft, type_: Type) -> None:
     if draft.keys.kind is None:
         return
@@ -124,8 +130,8 @@ def _falling(draft: Draft) -> bool:
 
 def _no_counter(draft: Draft, type_: Type) -> str:
     """What a tag is that cannot be a counter; empty for one that can."""
-    if type_ in ("bool", "string"):
-        return type_
+    if type_ in ("bool", "string") or draft.elements:
+        return draft.written
     return "a number with texts" if draft.keys.enum or draft.keys.flags else ""
 
 
@@ -172,6 +178,7 @@ def _check_flags(draft: Draft, type_: Type) -> None:
 
 
 _CHECKS = (
+    _check_array,
     _check_texts,
     _check_deadband,
     _check_counter,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from edge_agent.config.section import Section
-from edge_agent.drivers.modbus.keys import Addressing, DefaultKeys, LimitKeys, TagKeys
+from edge_agent.drivers.modbus.keys import Addressing, DefaultKeys, LimitKeys, Shape, TagKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +16,18 @@ class Draft:
     defaults: DefaultKeys
     style: Addressing | None
     limits: LimitKeys
+
+    @property
+    def shape(self) -> Shape | None:
+        """What its registers hold; None when neither the tag nor a default says it."""
+        return self.keys.type or self.defaults.type
+
+    @property
+    def written(self) -> str:
+        """The type as it is written."""
+        return self.shape.name if self.shape else ""
+
+    @property
+    def elements(self) -> int:
+        """How many numbers an array has; 0 for a single value."""
+        return self.shape.elements if self.shape else 0

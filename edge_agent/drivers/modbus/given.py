@@ -20,8 +20,9 @@ _DECIMAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+
 def to_write(tag: Tag, value: Given, part: str = "") -> Writing:
     """What is written to a device for a value of a tag, or of one of its parts.
 
-    `value` is a number, a bool or a text, the text of an enum, or the texts of all flags that shall be set;
-    the other bits of such a tag are cleared. Raises ValueError, in words, for what cannot be written.
+    `value` is a number, a bool, a text or a list of numbers, the text of an enum, or the texts of all flags
+    that shall be set; the other bits of such a tag are cleared. Raises ValueError, in words, for what cannot
+    be written.
     """
     if tag.access != "rw":
         raise ValueError(f"{tag.name} cannot be written: its profile does not say access: rw")
@@ -51,7 +52,7 @@ def parse(tag: Tag, text: str, part: str = "") -> Given:
     """The value that a person has typed for a tag or a part; `to_write` takes it.
 
     Numbers are decimal or `0x...`, bits true/on/yes/1 and false/off/no/0, enums and flags their texts,
-    several flags with commas between them (`none` for none). Raises ValueError, in words.
+    several flags with commas between them (`none` for none), arrays `[1, 2.5]`. Raises ValueError, in words.
     """
     try:
         return _parsed(tag, text, part)
@@ -76,6 +77,8 @@ def _parsed(tag: Tag, text: str, part: str) -> Given:
         return meant(tag, names)
     if field.type == "bool" or _width(field, part) == 1:
         return _switch(word)
+    if field.elements:
+        return _typed_array(word, field)
     return _typed_number(word, whole=bool(part) or field.type not in FLOATS)
 
 
@@ -104,6 +107,13 @@ def _switch(word: str) -> bool:
     if word.lower() in ON | OFF:
         return word.lower() in ON
     raise ValueError(f"{shown(word)} is neither true nor false")
+
+
+def _typed_array(word: str, field: Field) -> tuple[int | float, ...]:
+    inside = word.removeprefix("[").removesuffix("]")
+    if f"[{inside}]" != word:
+        raise ValueError(f"{shown(word)} is not a list; write {field.elements} numbers such as [1, 2]")
+    return tuple(_typed_number(each.strip(), whole=field.type not in FLOATS) for each in inside.split(","))
 
 
 def _typed_number(word: str, *, whole: bool) -> int | float:

@@ -1,6 +1,9 @@
 """The keys of Modbus in the files, each with its type and its range."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field as Key
 from pydantic import PlainValidator, WithJsonSchema
@@ -20,6 +23,7 @@ from edge_agent.config.syntax import (
     Number,
     TagName,
     Text,
+    hint,
     quoted,
 )
 from edge_agent.config.yaml_nodes import Written
@@ -29,6 +33,65 @@ Addressing = Literal["protocol", "one_based", "modicon"]
 Encoding = Literal["ascii", "latin-1", "utf-8"]
 Access = Literal["r", "rw"]
 Byte = Annotated[int, Key(ge=0, le=255)]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What registers hold: one value of a type, or an array of so many."""
+
+    type: Type
+    elements: int = 0
+
+    @property
+    def name(self) -> str:
+        """As it is written."""
+        return f"{self.type}[{self.elements}]" if self.elements else self.type
+
+
+def _shape(value: object) -> Shape:
+    name, bracket, count = value.partition("[") if isinstance(value, str) else (value, "", "")
+    if name not in TYPES:
+        raise ValueError(f"unknown type {quoted(name)}{hint(name, list(TYPES))}")
+    type_ = name
+    if not bracket:
+        return Shape(type_)
+    if name in NO_ARRAYS:
+        raise ValueError(f"{quoted(value)}: {NO_ARRAYS[type_]}")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}\]", count):
+        raise ValueError(f"{quoted(value)} is not an array; write for example {name}[8]")
+    return Shape(type_, int(count[:-1]))
+
+
+TYPES: tuple[Type, ...] = get_args(Type)
+
+NO_ARRAYS: Mapping[Type, str] = {
+    "bool": "bits are named one by one, with `for` in one line",
+    "string": "a text says its registers with length:",
+    **dict.fromkeys(
+        ("int8", "uint8"),
+        "it does not say whether a register has one or two of them; read whole registers as uint16[...]",
+    ),
+}
+"""Types without arrays, and why."""
+
+_COUNTED = [each for each in TYPES if each not in NO_ARRAYS]
+
+TypeName = Annotated[
+    Shape,
+    PlainValidator(_shape),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(TYPES)},
+                {
+                    "type": "string",
+                    "title": "array such as `uint16[8]`",
+                    "pattern": rf"^({'|'.join(_COUNTED)})\[[1-9][0-9]*\]$",
+                },
+            ]
+        }
+    ),
+]
 
 
 def _sentinel(value: object) -> int | Written:
@@ -143,7 +206,9 @@ class DefaultKeys(Keys):
     """What holds for every tag of a profile that does not say otherwise."""
 
     table: Table | None = Key(None, description="where it stands; modicon addresses say it themselves")
-    type: Type | None = Key(None, description="what the registers hold")
+    type: TypeName | None = Key(
+        None, description="what the registers hold; an array has its numbers side by side"
+    )
     order: Order | None = Key(
         None,
         description="order of bytes and words: ABCD high word first, CDAB low word first, BADC and DCBA the "

@@ -42,7 +42,7 @@ def check_place(draft: Draft, table: Table, address: int, type_: Type) -> None:
     what = "bits" if table in BIT_TABLES else "registers"
     if address + size - 1 > LAST_ADDRESS:
         last = f"{address} to {address + size - 1}"
-        message = f"{type_} takes {size} {what}, {last}; the last one of a table is {LAST_ADDRESS}"
+        message = f"{draft.written} takes {size} {what}, {last}; the last one of a table is {LAST_ADDRESS}"
         draft.section.error(message, "address")
     if table not in BIT_TABLES and size > draft.limits.max_registers:
         longest = draft.limits.max_registers
@@ -80,4 +80,6 @@ def _modicon(draft: Draft) -> tuple[Table, int] | None:
 def _size(draft: Draft, table: Table, type_: Type) -> int:
     if table in BIT_TABLES:
         return 1
-    return draft.keys.length or 1 if type_ == "string" else REGISTERS.get(type_, 1)
+    if type_ == "string":
+        return draft.keys.length or 1
+    return REGISTERS.get(type_, 1) * max(1, draft.elements)

@@ -17,13 +17,12 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     """The tag, or None when something about it is wrong; every mistake is noted."""
     before = len(draft.section.document.problems)
     spot = spot_of(draft)
-    type_ = draft.keys.type or draft.defaults.type
-    if type_ is None:
+    if draft.shape is None:
         draft.section.error_at_key(f"'{draft.name}' has no type; write type: in it or in defaults")
     group = _group(draft, groups)
-    if spot is None or type_ is None:
+    if spot is None or draft.shape is None:
         return None
-    field = _field(draft, *spot, type_, group)
+    field = _field(draft, *spot, draft.shape.type, group)
     if len(draft.section.document.problems) > before:
         return None
     return _tag(draft, field)
@@ -35,7 +34,7 @@ def _tag(draft: Draft, field: Field) -> Tag:
     return Tag(
         name=draft.name,
         group=keys.group or defaults.group or "",
-        type=field.type,
+        type=draft.written,
         address=field,
         unit=keys.unit,
         quantity=keys.quantity,
@@ -79,6 +78,7 @@ def _field(draft: Draft, table: Table, address: int, type_: Type, group: Group |
         enum=frozenset(keys.enum) if keys.enum else None,
         deadband=deadband,
         counter=whole and counts(draft, type_),
+        elements=draft.elements,
         on_change=on_change(report, deadband, group.report if group else "always"),
     )
 

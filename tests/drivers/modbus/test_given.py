@@ -58,6 +58,8 @@ WORD = tag(
         (WORD, "lamp", "1", 1),
         (WORD, "level", "200", 200),
         (tag("string", length=4), "", " SX-1", " SX-1"),
+        (tag("int16", elements=3), "", "[1, -2,0x10]", (1, -2, 16)),
+        (tag("float32", elements=1), "", "[2.5]", (2.5,)),
     ],
 )
 def test_what_a_person_types_becomes_a_value(of: Tag, part: str, text: str, value: Any) -> None:
@@ -85,6 +87,8 @@ def test_what_a_person_types_becomes_a_value(of: Tag, part: str, text: str, valu
         (MODE, "", "hnd", "t: 'hnd' is none of its texts - did you mean 'hand'?"),
         (MODE, "", "Auto", "t: 'Auto' is the text of several numbers: 1, 3"),
         (ALARMS, "", "overtmp", "t: 'overtmp' is none of its texts - did you mean 'overtemp'?"),
+        (tag("int16", elements=3), "", "1,2,3", "t: '1,2,3' is not a list; write 3 numbers such as [1, 2]"),
+        (tag("int16", elements=3), "", "[]", "t: '' is not a number"),
         (WORD, "lamp", "blue", "t.lamp: 'blue' is none of its texts; there are: off, green, red"),
         (WORD, "door", "open", "t.door: 'open' is neither true nor false"),
     ],
@@ -109,6 +113,7 @@ def test_what_means_nothing_is_refused_with(of: Tag, part: str, text: str, messa
         (tag("bool", texts={0: "closed", 1: "open"}), "open", "", Coil("coil", 7, on=True)),
         (WORD, "red", "lamp", Masked("holding", 7, 0xFFCF, 0x0020)),
         (WORD, True, "door", Masked("holding", 7, 0xFFFE, 0x0001)),
+        (tag("int16", elements=2, scale=Fraction(1, 2)), [1, 2.5], "", Write("holding", 7, (2, 5))),
         (tag("string", length=2), "AB", "", Write("holding", 7, (0x4142, 0))),
     ],
 )

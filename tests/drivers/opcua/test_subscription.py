@@ -270,7 +270,7 @@ def samples(news: Sequence[News]) -> list[tuple[str, object, float]]:
 
 def faults(news: Sequence[News]) -> list[str]:
     truth = Truth(TAGS)
-    found = (truth.check(name, value, at) for name, value, at in samples(news))  # type: ignore[arg-type]  # of a scan
+    found = (truth.check(name, value, at) for name, value, at in samples(news))
     return [fault for fault in found if fault]
 
 
