@@ -28,7 +28,7 @@ from edge_agent.errors import DeviceError
 LATEST_S = 60.0
 """How long after its request an answer is still reckoned with: the longest timeout that can be configured."""
 SETTLED_S = 2.0
-"""And how long after it seems to have come, or after a later one has, in which case it was most likely lost."""
+"""And after it seems to have come, or after a later one has: most likely it was lost then."""
 
 READS = (1, 2, 3, 4)
 BITS = (1, 2)

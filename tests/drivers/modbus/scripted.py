@@ -65,7 +65,7 @@ class ScriptedPlc:
         self.connections += 1
         self._writers.add(writer)
         try:
-            while len(request := await reader.read(12)) == 12:
+            while request := await reader.read(300):  # one whole request: the next waits for its answer
                 self.requests.append(request)
                 answer = self.script.popleft() if self.script else self._default
                 said = answer(request)
