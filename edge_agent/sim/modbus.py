@@ -57,7 +57,7 @@ class Transport(Protocol):
 class ModbusPlc:
     """Units that all show the tags of one profile; its place is open inside the context only.
 
-    `tags` are all tags of the profile in its order, `at` is free to choose on loopback unless given. Requests
+    `tags` are all tags of the profile in its order; `at` is a free port of loopback unless given. Requests
     to a unit that is not in `units` are refused with exception 11, as a gateway does it, or with
     `others="ignore"` not answered, as nobody does on a serial line; by itself mode tcp refuses, rtu and ascii
     ignore. `clock` gives UTC in ns. ValueError for tags or a place that cannot be simulated; entering raises

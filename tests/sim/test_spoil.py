@@ -1,11 +1,12 @@
 """What each fault makes of an answer, in bytes written by hand."""
 
+from dataclasses import replace
 from random import Random as Dice
 
 import pytest
 
 from edge_agent.sim.faults import Faults, Random
-from edge_agent.sim.framing import Frame, Mode
+from edge_agent.sim.framing import Frame, Mode, wrapped
 from edge_agent.sim.spoil import DRAWN, Sending, drawn, possible, refused, spoiled
 
 READ = Frame(1, bytes.fromhex("03 0000 0002"), transaction=7)
@@ -214,3 +215,18 @@ def test_what_is_left_out_is_not_drawn() -> None:
 
     assert {faults.kinds for faults in found if faults} == {("slow",), ("twice",)}
     assert all(1.0 <= faults.slow_s <= 2.0 for faults in found if faults and faults.slow_s)
+
+
+@pytest.mark.parametrize(("mode", "at"), [("tcp", 9), ("rtu", 3)])
+def test_by_chance_no_answer_lies_to_a_client_that_looks(mode: Mode, at: int) -> None:
+    dice, kinds = Dice(1), possible(mode, datagrams=False)
+    values = []
+    for _ in range(3000):
+        faults = drawn(Random(1.0), dice, kinds, READ.pdu) or Faults()
+        sending = spoiled(READ, ANSWER, faults, mode).sending
+        data = b"".join(sending.pieces) if sending and refused(READ.pdu, faults) is None else b""
+        # What a client takes: its transaction and unit, its function, as many registers, the right checksum.
+        taken = wrapped(replace(READ, pdu=ANSWER[:2] + data[at : at + 4]), mode)
+        values += [data[at : at + 4]] if data.startswith(taken) and len(data) >= at + 4 else []
+
+    assert set(values) == {ANSWER[2:]}
