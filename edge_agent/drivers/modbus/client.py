@@ -18,7 +18,7 @@ from edge_agent.config.settings import ModbusConnection
 from edge_agent.core.plan import Block
 from edge_agent.core.registers import Table
 from edge_agent.drivers.modbus.framing import REFUSED, cutter
-from edge_agent.drivers.modbus.line import Carrier, Line
+from edge_agent.drivers.modbus.line import Carrier, Heard, Line
 from edge_agent.drivers.modbus.numbered import NumberedLine
 from edge_agent.drivers.modbus.unnumbered import Unanswered, UnnumberedLine
 from edge_agent.errors import DeviceError, EdgeAgentError
@@ -82,7 +82,7 @@ class ModbusClient:
         if self._line is not None:
             self._line.close()
 
-    async def ask(self, unit: int, question: Question, timeout_s: float | None = None) -> bytes:
+    async def ask(self, unit: int, question: Question, timeout_s: float | None = None) -> Heard:
         """What answers a question: its data where their size is known, else the PDU. Raises DeviceError.
 
         `timeout_s` is that of the connection unless it is given.
@@ -92,12 +92,13 @@ class ModbusClient:
             raise DeviceError("disconnected", "no connection")
         function, size = question.pdu[0], question.size
         within_s = self._connection.timeout_s if timeout_s is None else timeout_s
-        pdu = await line.ask(unit, question.pdu, within_s)
+        heard = await line.ask(unit, question.pdu, within_s)
+        pdu = heard.pdu
         if pdu[0] == function:
             if size is None:
-                return pdu
+                return heard
             if len(pdu) == size + 2 and pdu[1] == size:
-                return pdu[2:]
+                return Heard(pdu[2:], heard.sent)
             raise DeviceError("short_answer", f"{len(pdu) - 2} bytes instead of {size}")
         if pdu[0] == function | REFUSED and len(pdu) == 2:
             raise DeviceError(f"exception:{pdu[1]}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from typing_extensions import override
@@ -10,6 +11,14 @@ from edge_agent.errors import DeviceError
 
 Reply = asyncio.Future[bytes | DeviceError]
 """A PDU, or why there is none. A result, not an exception: after a cancel nobody is left to look at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The PDU of an answer, of one byte at least, and when its request went out (time of the loop, s)."""
+
+    pdu: bytes
+    sent: float
 
 
 class Line(Protocol):
@@ -25,8 +34,8 @@ class Line(Protocol):
         """A request has been answered over it."""
         ...
 
-    async def ask(self, unit: int, request: bytes, timeout_s: float) -> bytes:
-        """The PDU, of one byte at least, that answers a request PDU. Raises DeviceError."""
+    async def ask(self, unit: int, request: bytes, timeout_s: float) -> Heard:
+        """What answers a request PDU. Raises DeviceError."""
         ...
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from pymodbus.framer import FramerSocket
 from pymodbus.pdu import DecodePDU
 from typing_extensions import override
 
-from edge_agent.drivers.modbus.line import Carrier, Reply, outcome_of, settle
+from edge_agent.drivers.modbus.line import Carrier, Heard, Reply, outcome_of, settle
 from edge_agent.errors import DeviceError
 
 LONGEST = 260
@@ -55,14 +55,16 @@ class NumberedLine(Carrier):
         self._past: deque[int] = deque(maxlen=REMEMBERED)
         self._strange = 0
 
-    async def ask(self, unit: int, request: bytes, timeout_s: float) -> bytes:
-        """The PDU, of one byte at least, that answers a request PDU. Raises DeviceError."""
+    async def ask(self, unit: int, request: bytes, timeout_s: float) -> Heard:
+        """What answers a request PDU. Raises DeviceError."""
         # No number is 0: that is what devices send that do not copy it.
         self._number = number = self._number % 0xFFFF + 1
-        reply: Reply = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        reply: Reply = loop.create_future()
+        sent = loop.time()
         self._waiting[number] = _Waiting(unit, reply)
         self._send(self._framer.encode(request, unit, number))
-        return await outcome_of(reply, timeout_s, lambda: self._ended(number))
+        return Heard(await outcome_of(reply, timeout_s, lambda: self._ended(number)), sent)
 
     def _ended(self, number: int) -> None:
         # Whoever still waits here was not answered.

@@ -22,7 +22,7 @@ from struct import Struct
 from typing_extensions import override
 
 from edge_agent.drivers.modbus.framing import LONGEST, REFUSED, Cutter, Damaged
-from edge_agent.drivers.modbus.line import Carrier, Reply, outcome_of, settle
+from edge_agent.drivers.modbus.line import Carrier, Heard, Reply, outcome_of, settle
 from edge_agent.errors import DeviceError
 
 LATEST_S = 60.0
@@ -122,21 +122,21 @@ class UnnumberedLine(Carrier):
         self._quiet_until = 0.0
         self.noise = 0
 
-    async def ask(self, unit: int, request: bytes, timeout_s: float) -> bytes:
-        """The PDU that answers a request PDU. Raises DeviceError."""
+    async def ask(self, unit: int, request: bytes, timeout_s: float) -> Heard:
+        """What answers a request PDU. Raises DeviceError."""
         asked = _request(unit, request)
         late = self._unanswered.like(asked, asyncio.get_running_loop().time())
         if not asked.reads or asked.head not in late:
             return await self._exchange(asked, timeout_s)
         for wider in _wider(asked, late):
-            pdu = await self._exchange(wider.request, timeout_s)
-            if pdu[0] == request[0]:
-                return wider.cut(pdu)
+            heard = await self._exchange(wider.request, timeout_s)
+            if heard.pdu[0] == request[0]:
+                return Heard(wider.cut(heard.pdu), heard.sent)
         if (smaller := _smaller(asked, late)) is not None:
             await self._exchange(smaller, timeout_s)
         return await self._exchange(asked, timeout_s)
 
-    async def _exchange(self, asked: Request, timeout_s: float) -> bytes:
+    async def _exchange(self, asked: Request, timeout_s: float) -> Heard:
         loop = asyncio.get_running_loop()
         if self._received:  # something came behind the last answer, and more of it may follow
             self._keep_quiet(self._quiet_s)
@@ -149,6 +149,7 @@ class UnnumberedLine(Carrier):
         self._waiting = asked, reply
         self._refused = None
         frame = self._cutter.frame(bytes((asked.unit,)) + asked.pdu)
+        sent = loop.time()
         self._send(frame)
         on_wire_s = self._character_s * (len(frame) + self._cutter.characters(_longest_answer(asked)))
         try:
@@ -159,7 +160,7 @@ class UnnumberedLine(Carrier):
             # Nothing came behind it: the refusal was the answer to this request.
             pdu = self._refused
         self._unanswered.settled(asked, loop.time())
-        return pdu
+        return Heard(pdu, sent)
 
     def _ended(self) -> None:
         # Whoever still waits here was not answered.

@@ -185,19 +185,18 @@ class Wire:
 
     async def _exchange(self, unit: int, question: Question, timeout_s: float) -> Answer:
         loop = asyncio.get_running_loop()
-        sent = loop.time()
+        began = loop.time()
         try:
-            data = await self._client.ask(unit, question, timeout_s)
+            heard = await self._client.ask(unit, question, timeout_s)
         except DeviceError as error:
             self.statistics.failed(error.reason)
             raise
         finally:
             self._last_end = received = loop.time()
-            self.statistics.busy(sent, received)
-        self._slowest_s = (
-            received - sent if math.isinf(self._slowest_s) else max(received - sent, self._slowest_s * FADE)
-        )
-        return Answer(data, sent, received)
+            self.statistics.busy(began, received)
+        took_s = received - heard.sent
+        self._slowest_s = took_s if math.isinf(self._slowest_s) else max(took_s, self._slowest_s * FADE)
+        return Answer(heard.pdu, heard.sent, received)
 
     async def _get_ready(self, pace: Pace) -> None:
         """See that there is a connection, and that it has had its pause."""

@@ -65,7 +65,7 @@ class ScriptedPlc:
         self.connections += 1
         self._writers.add(writer)
         try:
-            while request := await reader.read(300):  # one whole request: the next waits for its answer
+            while request := await _frame(reader):
                 self.requests.append(request)
                 answer = self.script.popleft() if self.script else self._default
                 said = answer(request)
@@ -75,6 +75,15 @@ class ScriptedPlc:
         finally:
             writer.close()
             self._writers.discard(writer)
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    """The next request; nothing when the client has gone."""
+    try:
+        head = await reader.readexactly(6)
+        return head + await reader.readexactly(int.from_bytes(head[4:6], "big"))
+    except asyncio.IncompleteReadError:
+        return b""
 
 
 def frame(request: bytes, pdu: bytes) -> bytes:

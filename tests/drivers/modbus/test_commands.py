@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -216,6 +217,5 @@ async def plant(place: Place) -> AsyncIterator[tuple[ModbusPlc, ModbusDevice]]:
 
 @asynccontextmanager
 async def scripted(*script: Answer) -> AsyncIterator[tuple[ScriptedPlc, ModbusDevice]]:
-    async with ScriptedPlc(*script) as plc:
-        async with connect(ModbusConnection("plc", "127.0.0.1", plc.port, timeout_s=0.3)) as wire:
-            yield plc, made(wire)
+    async with ScriptedPlc(*script) as plc, connect(replace(plc.connection, timeout_s=0.3)) as wire:
+        yield plc, made(wire)

@@ -66,7 +66,7 @@ async def test_a_unit_on_a_line_is_read(framing: Framing) -> None:
     with unit(framing) as played:
         async with opened(line_to(played.path, framing)) as client:
             for address in range(50):
-                assert await client.ask(1, reading(block(address, 125))) == registers(address, 125)
+                assert (await client.ask(1, reading(block(address, 125)))).pdu == registers(address, 125)
 
 
 async def test_an_adapter_that_is_pulled_out_ends_the_request_at_once() -> None:

@@ -72,7 +72,7 @@ async def served(*script: Answer) -> AsyncIterator[tuple[Datagrams, ModbusConnec
 
 async def read(client: ModbusClient, address: int) -> str:
     try:
-        data = await client.ask(1, reading(block(address, 2)))
+        data = (await client.ask(1, reading(block(address, 2)))).pdu
     except DeviceError as error:
         return error.reason
     return "good" if data == registers(address, 2) else "wrong"

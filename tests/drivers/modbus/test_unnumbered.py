@@ -29,7 +29,7 @@ async def quiet(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
 @pytest.mark.parametrize("table", ["coil", "discrete", "holding", "input"])
 async def test_a_block_is_read_in_one_frame(table: Table) -> None:
     async with RtuLine() as line, opened(line.connection()) as client:
-        data = await client.ask(17, reading(block(3, 10, table)))
+        data = (await client.ask(17, reading(block(3, 10, table)))).pdu
 
         bits = table in {"coil", "discrete"}
         assert data == (b"\x55\x01" if bits else registers(3, 10))
@@ -39,7 +39,7 @@ async def test_a_block_is_read_in_one_frame(table: Table) -> None:
 async def test_an_exception_is_told_and_the_line_goes_on() -> None:
     async with RtuLine(refusal(2)) as line, opened(line.connection()) as client:
         assert await reason(client, block(100, 2)) == "exception:2"
-        assert await client.ask(1, reading(block(100, 2))) == registers(100, 2)
+        assert (await client.ask(1, reading(block(100, 2)))).pdu == registers(100, 2)
 
 
 def late(line: RtuLine, after: int) -> Answer:
@@ -58,8 +58,8 @@ async def test_a_late_answer_of_the_same_size_is_not_taken_for_the_next() -> Non
         line.script.append(late(line, after=1))
         assert await reason(client, block(100, 2)) == "timeout"
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
-        assert await client.ask(1, reading(block(300, 2))) == registers(300, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
+        assert (await client.ask(1, reading(block(300, 2)))).pdu == registers(300, 2)
         # One register is read along for as long as an answer may be late.
         assert [request[5] for request in line.requests] == [2, 3, 3]
 
@@ -69,7 +69,7 @@ async def test_a_late_answer_of_another_size_is_skipped_without_more_ado() -> No
         line.script.append(late(line, after=1))
         assert await reason(client, block(100, 2)) == "timeout"
 
-        assert await client.ask(1, reading(block(200, 3))) == registers(200, 3)
+        assert (await client.ask(1, reading(block(200, 3)))).pdu == registers(200, 3)
         assert [request[5] for request in line.requests] == [2, 3]
 
 
@@ -79,7 +79,7 @@ async def test_a_late_answer_of_another_unit_is_skipped_and_told() -> None:
         line.script.append(late(line, after=1))
         assert await reason(client, block(100, 2), unit=7) == "timeout"
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
         assert heard == [7]
 
 
@@ -88,7 +88,7 @@ async def test_what_is_read_along_stands_before_where_the_device_has_nothing_beh
     step = 8 if table == "discrete" else 1
     async with RtuLine(silence, refusal(2)) as line, opened(line.connection(TIMEOUT_S)) as client:
         assert await reason(client, block(100, 2, table)) == "timeout"
-        data = await client.ask(1, reading(block(201, 2, table)))
+        data = (await client.ask(1, reading(block(201, 2, table)))).pdu
 
         assert data == (b"\x01" if table == "discrete" else registers(201, 2))
         addresses = [int.from_bytes(request[2:4], "big") for request in line.requests]
@@ -100,7 +100,7 @@ async def test_where_nothing_can_be_read_along_a_smaller_answer_shows_that_nothi
     async with RtuLine(silence, *refused) as line, opened(line.connection(TIMEOUT_S)) as client:
         assert await reason(client, block(100, 2)) == "timeout"
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
         assert [request[5] for request in line.requests] == [2, 3, 3, 1, 2]
 
 
@@ -109,9 +109,9 @@ async def test_nothing_is_read_along_beyond_the_ends_of_a_table() -> None:
         assert await reason(client, block(0, 125)) == "timeout"
         assert await reason(client, block(65535, 1)) == "timeout"
 
-        assert await client.ask(1, reading(block(65534, 2))) == registers(65534, 2)
-        assert await client.ask(1, reading(block(0, 1))) == registers(0, 1)
-        assert await client.ask(1, reading(block(0, 125))) == registers(0, 125)
+        assert (await client.ask(1, reading(block(65534, 2)))).pdu == registers(65534, 2)
+        assert (await client.ask(1, reading(block(0, 1)))).pdu == registers(0, 1)
+        assert (await client.ask(1, reading(block(0, 125)))).pdu == registers(0, 125)
 
 
 async def test_a_late_exception_is_not_taken_for_that_of_the_next_request() -> None:
@@ -121,7 +121,7 @@ async def test_a_late_exception_is_not_taken_for_that_of_the_next_request() -> N
     async with RtuLine(silence, both) as line, opened(line.connection(TIMEOUT_S)) as client:
         assert await reason(client, block(100, 3)) == "timeout"
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 async def test_an_exception_behind_a_timeout_is_believed_when_nothing_follows_it() -> None:
@@ -129,7 +129,7 @@ async def test_an_exception_behind_a_timeout_is_believed_when_nothing_follows_it
         assert await reason(client, block(100, 3)) == "timeout"
         assert await reason(client, block(200, 2)) == "exception:2"
 
-        assert await client.ask(1, reading(block(300, 3))) == registers(300, 3)
+        assert (await client.ask(1, reading(block(300, 3)))).pdu == registers(300, 3)
 
 
 @pytest.mark.parametrize("table", ["coil", "holding"])
@@ -137,7 +137,7 @@ async def test_every_question_behind_silence_is_of_a_size_of_its_own(table: Tabl
     async with RtuLine(*[silence] * 5) as line, opened(line.connection(TIMEOUT_S)) as client:
         for _ in range(5):
             assert await reason(client, block(100, 2, table)) == "timeout"
-        assert await client.ask(1, reading(block(100, 2, table))) != b""
+        assert (await client.ask(1, reading(block(100, 2, table)))).pdu != b""
 
         counts = [int.from_bytes(request[4:6], "big") for request in line.requests]
         sizes = [(count + 7) // 8 if table == "coil" else count for count in counts]
@@ -153,7 +153,7 @@ async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next() -> 
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 async def test_a_late_answer_is_known_on_a_new_connection_too() -> None:
@@ -162,14 +162,14 @@ async def test_a_late_answer_is_known_on_a_new_connection_too() -> None:
         assert await reason(client, block(100, 2)) == "timeout"
         await client.connect()
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
         assert line.connections == 2
 
 
 async def test_what_comes_twice_is_taken_once() -> None:
     async with RtuLine(lambda request: right(request) * 2) as line, opened(line.connection()) as client:
-        assert await client.ask(1, reading(block(100, 2))) == registers(100, 2)
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(100, 2)))).pdu == registers(100, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 async def test_a_frame_that_nobody_asked_for_changes_nothing() -> None:
@@ -179,7 +179,7 @@ async def test_a_frame_that_nobody_asked_for_changes_nothing() -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_what_is_no_answer_is_no_value(answer: Answer, expected: str) -> N
     async with RtuLine(answer) as line, opened(line.connection(0.2)) as client:
         assert await reason(client, block(100, 2)) == expected
 
-        assert await client.ask(1, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 async def test_noise_before_an_answer_costs_nothing() -> None:
@@ -208,7 +208,7 @@ async def test_noise_before_an_answer_costs_nothing() -> None:
         RtuLine(lambda request: b"\x00\xff" + right(request)) as line,
         opened(line.connection()) as client,
     ):
-        assert await client.ask(1, reading(block(100, 2))) == registers(100, 2)
+        assert (await client.ask(1, reading(block(100, 2)))).pdu == registers(100, 2)
 
 
 async def test_a_line_is_left_alone_for_a_while_after_silence() -> None:
@@ -217,7 +217,7 @@ async def test_a_line_is_left_alone_for_a_while_after_silence() -> None:
         assert await reason(client, block(100, 2)) == "timeout"
         ended = loop.time()
 
-        assert await client.ask(2, reading(block(200, 2))) == registers(200, 2)
+        assert (await client.ask(2, reading(block(200, 2)))).pdu == registers(200, 2)
         assert loop.time() - ended >= 0.1
 
 
@@ -248,7 +248,7 @@ async def test_answers_to_other_functions_are_told_by_what_they_repeat(request_p
         return framed(b"\x01" + said)
 
     async with RtuLine(answered, *[silence] * 3) as line, opened(line.connection()) as client:
-        assert await client.ask(1, Question(bytes.fromhex(request_pdu))) == said
+        assert (await client.ask(1, Question(bytes.fromhex(request_pdu)))).pdu == said
 
 
 @pytest.mark.slow
@@ -278,7 +278,7 @@ async def test_ten_thousand_reads_of_which_one_in_a_hundred_is_answered_late(qui
             line.script.append(now_or_late)
             address = chance.randrange(60000)
             try:
-                data = await client.ask(1, reading(block(address, 2)))
+                data = (await client.ask(1, reading(block(address, 2)))).pdu
             except DeviceError:
                 continue
             good += 1
