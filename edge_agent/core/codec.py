@@ -4,7 +4,7 @@ import math
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain, compress
 from operator import itemgetter
 from struct import Struct
 from typing import Any
@@ -34,8 +34,11 @@ def compile_block(block: Block) -> Layout:
     runs = _runs(block)
     fields = [item for run in runs for item in run.fields]
     gather = _gathering(fields)
-    columns = tuple(chain.from_iterable(columns_of(item) for item in fields))
-    steps_of = [converts(item) for item in fields]
+    # What stands in the block only as the factor of another field has no column of its own.
+    own_fields = set(block.fields)
+    shown = [item in own_fields for item in fields]
+    columns = tuple(chain.from_iterable(columns_of(item) for item in compress(fields, shown)))
+    steps_of = [converts(item) if own else [] for item, own in zip(fields, shown, strict=True)]
     floats, arrays = any(item.type in FLOATS for item in fields), any(item.elements for item in fields)
 
     def convert(raws: tuple[Raw, ...]) -> Decoded:
@@ -78,9 +81,11 @@ class _Run:
 
 def _runs(block: Block) -> list[_Run]:
     lanes: dict[tuple[bool, bool], list[list[Field]]] = {}
-    for item in block.fields:
+    factors = (item.factor for item in block.fields if item.factor is not None)
+    slots = dict.fromkeys(chain(block.fields, factors))
+    for item in sorted(slots, key=lambda each: each.at):
         rows = lanes.setdefault((swapped(item), little(item)), [])
-        row = next((row for row in rows if row[-1].end <= item.address), None)
+        row = next((row for row in rows if row[-1].at + row[-1].width <= item.at), None)
         if row is None:
             rows.append([item])
         else:
@@ -95,12 +100,12 @@ def _runs(block: Block) -> list[_Run]:
 def _struct(block: Block, fields: list[Field], *, small: bool) -> Struct:
     text, at = "<" if small else ">", 0
     for item in fields:
-        start = (item.address - block.address) * 2
+        start = (item.at - block.address) * 2
         # An 8 bit value stands in the low byte of its register, which big endian puts second.
         low = item.type in {"int8", "uint8"} and not small
         text += f"{start + low - at}x"
         text += f"{item.length * 2}s" if item.type == "string" else f"{item.elements or ''}{form(item)}"
-        at = start + low + (1 if item.type in {"int8", "uint8"} else item.size * 2)
+        at = start + low + (1 if item.type in {"int8", "uint8"} else item.width * 2)
     return Struct(f"{text}{block.count * 2 - at}x")
 
 
@@ -115,14 +120,18 @@ def _unpack(runs: list[_Run], data: bytes) -> tuple[Any, ...]:
 
 
 def _gathering(fields: list[Field]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """From all numbers one behind the other to what each field holds: a number, or a tuple of an array."""
-    if not any(item.elements for item in fields):
+    """From all numbers one behind the other to what each field holds: a number, or a tuple of an array.
+
+    With a factor, both the one and the other.
+    """
+    if not any(item.elements or item.factor for item in fields):
         return lambda raws: raws
+    widths = [max(1, item.elements) for item in fields]
+    starts = dict(zip(fields, accumulate(widths, initial=0), strict=False))
     takes: list[Callable[[tuple[Any, ...]], Any]] = []
-    at = 0
-    for item in fields:
-        takes.append(itemgetter(slice(at, at + item.elements) if item.elements else at))
-        at += max(1, item.elements)
+    for item, start in starts.items():
+        place = slice(start, start + item.elements) if item.elements else start
+        takes.append(itemgetter(place, starts[item.factor]) if item.factor else itemgetter(place))
     return lambda raws: tuple(take(raws) for take in takes)
 
 

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from struct import Struct
-from typing import cast
+from typing import Any, cast
 
 from edge_agent.core.floats import half, shortest
 from edge_agent.core.model import GOOD, Range, Store, Value, bad, uncertain
@@ -13,6 +14,9 @@ from edge_agent.core.registers import BCD, FLOATS, Bit, Field, bits, bounds
 
 WIDEST = 1 << 63
 """Scaled whole numbers beyond 64 bits cannot be kept exactly, so they are not kept at all."""
+
+POWERS = range(-10, 11)
+"""Powers of ten that a factor may hold, as the type sunssf of SunSpec has them."""
 
 BAD_NAN = bad("nan")
 BAD_SENTINEL = bad("sentinel")
@@ -34,7 +38,12 @@ def plain(item: Field) -> bool:
 
 def scaled(item: Field) -> bool:
     """Whether the value is another number than the registers hold."""
-    return item.scale != 1 or item.offset != 0
+    return item.scale != 1 or item.offset != 0 or item.factor is not None
+
+
+def at_power(item: Field, power: int) -> Field:
+    """A field with a factor as it is while that holds this power of ten."""
+    return replace(item, scale=item.scale * Fraction(10) ** power)
 
 
 def store_of(item: Field) -> str:
@@ -49,13 +58,16 @@ def _single(item: Field) -> Store:
         return "s"
     if not scaled(item):
         return NUMBERS[item.type]
-    whole = item.scale.denominator == 1 and item.offset.denominator == 1
+    whole = item.scale.denominator == 1 and item.offset.denominator == 1 and item.factor is None
     return "q" if whole and item.type not in FLOATS else "d"
 
 
 def range_of(counter: Field) -> Range:
-    """What a counter can hold, as values; its scale is not negative. Floats do not wrap around."""
-    if counter.type in FLOATS:
+    """What a counter can hold, as values; its scale is not negative.
+
+    Floats do not wrap around, and where a number with a factor does is not known.
+    """
+    if counter.type in FLOATS or counter.factor is not None:
         return Range(float(counter.offset), float(counter.offset), math.inf)
     ends = (0, *bounds(counter.type))
     zero, low, high = (float(end * counter.scale + counter.offset) for end in ends)
@@ -66,6 +78,8 @@ def converts(item: Field) -> list[Convert]:
     """One function per column of the field, each from the raw number to value and quality."""
     if item.type == "string":
         return [_text(item)]
+    if item.factor is not None:
+        return [_factored(item, item.factor)]
     if item.elements:
         return [_array(item)]
     own = [number(item)] if item.whole else []
@@ -102,6 +116,25 @@ def _text(item: Field) -> Convert:
             return data.rstrip(pad).decode(encoding), GOOD
         except UnicodeDecodeError:
             return None, NOT_TEXT
+
+    return convert
+
+
+def _factored(item: Field, factor: Field) -> Convert:
+    """From what the registers hold, and the power of ten that was read with it."""
+    missing = _missing(factor)
+    known: dict[int, Convert] = {}
+
+    def convert(pair: tuple[Any, int]) -> tuple[Value, str]:
+        raw, power = pair
+        if power in missing:
+            return None, BAD_SENTINEL
+        if power not in POWERS:
+            return None, TOO_WIDE
+        if power not in known:
+            single = at_power(item, power)
+            known[power] = _array(single) if item.elements else number(single)
+        return known[power](raw)
 
     return convert
 

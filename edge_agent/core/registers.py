@@ -1,7 +1,7 @@
 """What a Modbus tag is: where its registers stand and what they mean. Data only; `codec` reads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -70,13 +70,15 @@ class Bit:
 class Field:
     """One tag in the tables of a device.
 
-    `address` counts from 0 as on the wire; `length` is in registers and for strings only. An array has
-    `elements` numbers side by side, a single value 0. The value is
-    raw * scale + offset, exact for whole numbers; `valid` bounds it (inclusive), `enum` are its known
-    numbers, `sentinels` are contents of its registers that mean "not available", each as one unsigned number
-    with the highest byte first. `whole` is false when only the `bits` are
-    sent. `pad` are the bytes that fill up a string. `deadband` (in the tag's unit), `on_change` and
-    `counter` (it only rises) go to the columns.
+    `address` counts from 0 as on the wire: the first register that is needed to know the value, which itself
+    stands `lead` registers behind it. `length` is in registers and for strings only. An array has `elements`
+    numbers side by side, a single value 0. The value is raw * scale + offset, exact for whole numbers; with a
+    `factor` it is raw * 10**factor * scale + offset, and the registers from the one to the other are read in
+    one request, for an old factor must never meet a new number. `valid` bounds the value (inclusive), `enum`
+    are its known numbers, `sentinels` are contents of its registers that mean "not available", each as one
+    unsigned number with the highest byte first. `whole` is false when only the `bits` are sent. `pad` are the
+    bytes that fill up a string. `deadband` (in the tag's unit), `on_change` and `counter` (it only rises) go
+    to the columns.
     """
 
     name: str
@@ -98,18 +100,37 @@ class Field:
     on_change: bool = False
     counter: bool = False
     elements: int = 0
+    lead: int = 0
+    factor: "Field | None" = None
 
     @property
-    def size(self) -> int:
-        """Registers the tag takes; bits in a bit table."""
+    def at(self) -> int:
+        """The first address of the value itself."""
+        return self.address + self.lead
+
+    @property
+    def width(self) -> int:
+        """Registers that the value itself takes; bits in a bit table."""
         if self.table in BIT_TABLES:
             return 1
         return self.length if self.type == "string" else REGISTERS[self.type] * max(1, self.elements)
 
     @property
     def end(self) -> int:
-        """The first address behind the tag."""
-        return self.address + self.size
+        """The first address behind all that is needed to know the value."""
+        end = self.at + self.width
+        return end if self.factor is None else max(end, self.factor.end)
+
+    @property
+    def size(self) -> int:
+        """Registers from the first to the last that is needed; bits in a bit table."""
+        return self.end - self.address
+
+
+def with_factor(item: Field, factor: Field) -> Field:
+    """The field with a power of ten that stands in the same table, before or behind it."""
+    first = min(item.at, factor.at)
+    return replace(item, address=first, lead=item.at - first, factor=factor)
 
 
 def bits(type_: Type) -> int:

@@ -19,6 +19,8 @@ from edge_agent.core.convert import (
     BAD_SENTINEL,
     NOT_IN_ENUM,
     OUT_OF_RANGE,
+    POWERS,
+    at_power,
     near,
     number,
     scaled,
@@ -68,16 +70,17 @@ class Coil:
 Writing = Write | Masked | Coil
 
 
-def written(item: Field, value: Given, part: str = "") -> Writing:
+def written(item: Field, value: Given, part: str = "", *, power: int | None = None) -> Writing:
     """What is written for a value of a tag, or of one of its parts; enums and flags are numbers here.
 
-    A part, and a value of 8 bits, leaves the rest of its register as it is. Raises ValueError, in words, for
-    what cannot be written.
+    `power` is what the factor of the tag holds, when it has one: it has to be read just before. A part, and a
+    value of 8 bits, leaves the rest of its register as it is. Raises ValueError, in words, for what cannot be
+    written.
     """
     name = f"{item.name}.{part}" if part else item.name
     try:
         _refuse_read_only(item)
-        return _part(item, _named(item, part), value) if part else _whole(item, value)
+        return _part(item, _named(item, part), value) if part else _whole(_at_present(item, power), value)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -85,6 +88,17 @@ def written(item: Field, value: Given, part: str = "") -> Writing:
 def _refuse_read_only(item: Field) -> None:
     if item.table in ("discrete", "input"):
         raise ValueError(f"table {item.table} can only be read")
+
+
+def _at_present(item: Field, power: int | None) -> Field:
+    """The field as it is while its factor holds a power of ten."""
+    if item.factor is None:
+        return item
+    if power is None:
+        raise ValueError(f"its scale is in {item.factor.name}, which has to be read first")
+    if power not in POWERS:
+        raise ValueError(f"its scale cannot be told: {item.factor.name} holds {power}")
+    return at_power(item, power)
 
 
 def _named(item: Field, part: str) -> Bit:
@@ -100,14 +114,14 @@ def _whole(item: Field, value: Given) -> Writing:
         parts = ", ".join(f"{item.name}.{bit.name}" for bit in item.bits)
         raise ValueError(f"only its bits are sent, so only they can be written: {parts}")
     if item.type == "bool":
-        return Coil(item.table, item.address, _switched(value))
+        return Coil(item.table, item.at, _switched(value))
     if item.elements:
-        return Write(item.table, item.address, _array(item, value))
+        return Write(item.table, item.at, _array(item, value))
     data = _text(item, value) if item.type == "string" else _number(item, value)
     held = registers(item, data)
     if len(data) == 1:
         return _masked(item, registers(item, b"\xff"), held)
-    return Write(item.table, item.address, held)
+    return Write(item.table, item.at, held)
 
 
 def _part(item: Field, part: Bit, value: Given) -> Masked:
@@ -127,7 +141,7 @@ def _masked(item: Field, mask: tuple[int, ...], held: tuple[int, ...]) -> Masked
     if len(touched) > 1:
         raise ValueError("its bits lie in two registers, which cannot be written at once")
     at = touched[0]
-    return Masked(item.table, item.address + at, mask[at] ^ 0xFFFF, held[at])
+    return Masked(item.table, item.at + at, mask[at] ^ 0xFFFF, held[at])
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -51,17 +51,17 @@ def encode(raw: Raw, field: Field) -> bytes:
 
 def place(field: Field) -> tuple[int, int]:
     """First byte of a tag in its table of registers, and how many bytes it takes."""
-    first = 2 * field.address
+    first = 2 * field.at
     if BITS.get(field.type) != 8:
-        return first, 2 * field.size
+        return first, 2 * field.width
     return (first if field.order in {"BADC", "DCBA"} else first + 1), 1
 
 
 def registers(raw: Raw, field: Field) -> list[int]:
     """The registers of one tag, 0 to 65535 each; the half a value of 8 bits leaves free is 0."""
     first, count = place(field)
-    data = bytearray(2 * field.size)
-    offset = first - 2 * field.address
+    data = bytearray(2 * field.width)
+    offset = first - 2 * field.at
     data[offset : offset + count] = encode(raw, field)
     return [data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)]
 

@@ -8,7 +8,8 @@ neighbour's, a shifted and a stale value from the right one:
                                            step:  the tick, 0 to 4095; a tick lasts 200 ms
 
 A type or a valid range too narrow for that gives up step bits first; where not even the neighbours can be
-told apart, and for bits, enums and flags, the value follows a pseudo-random sequence of its own.
+told apart, and for bits, enums and flags, the value follows a pseudo-random sequence of its own. So does a
+tag that is the factor of others, over a few powers of ten: an old factor with a new number shows.
 """
 
 import math
@@ -40,6 +41,9 @@ FINEST = {"float16": 24, "float32": 149, "float64": 1074}
 LARGEST = {"float16": Fraction(65504), "float32": Fraction(2) ** 100, "float64": Fraction(2) ** 100}
 """Large enough for any signal, and within the type."""
 
+POWERS = (-1, 0, 1)
+"""What the factor of other tags holds, one after the other."""
+
 UNIT_TICKS = 16
 """How far the units of one PLC run apart (3.2 s; all 256 differ), so that one's value is stale in another."""
 
@@ -49,11 +53,13 @@ class Source:
     """One tag of a simulated device: `raw(tick)` is what stands in its registers, or its bit.
 
     `steps` is how many values it takes one after the other; 0 when a value does not tell the tag's index.
+    `power(tick)` is what its factor holds, 0 without one.
     """
 
     tag: Tag
     raw: Callable[[int], Raw]
     steps: int
+    power: Callable[[int], int] = lambda _: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,30 @@ def sources(tags: Sequence[Tag]) -> tuple[Source, ...]:
 
     ValueError when the sentinels and bounds of a tag leave no value for it.
     """
-    widths = [max(1, seen(tag).elements) for tag in tags]
-    indexes = accumulate(widths, initial=1)
-    slots = sum(widths) + 1
-    return tuple(Source(tag, *_raw(tag, index, slots)) for index, tag in zip(indexes, tags, strict=False))
+    fields = [seen(tag) for tag in tags]
+    widths = [max(1, field.elements) for field in fields]
+    indexes = tuple(accumulate(widths, initial=1))[:-1]
+    factors = {field.factor for field in fields if field.factor is not None}
+    powers = {
+        field: _draw(POWERS, field, index)
+        for index, field in zip(indexes, fields, strict=True)
+        if field in factors
+    }
+    if missing := next((each for each in factors if each not in powers), None):
+        raise ValueError(f"{missing.name} is a factor of other tags and not among them")
+    return tuple(
+        Source(tag, powers[field], 0)
+        if field in powers
+        else Source(tag, *_raw(tag, index, sum(widths) + 1), _power(field, powers))
+        for index, field, tag in zip(indexes, fields, tags, strict=True)
+    )
+
+
+def _power(field: Field, powers: Mapping[Field, Callable[[int], Raw]]) -> Callable[[int], int]:
+    if field.factor is None:
+        return lambda _: 0
+    raw = powers[field.factor]
+    return lambda tick: cast("int", raw(tick))
 
 
 def signals(tags: Sequence[Tag]) -> Mapping[str, Signal]:
@@ -96,7 +122,7 @@ def _columns(source: Source) -> Iterable[Signal]:
     field = seen(source.tag)
     if field.whole or not field.bits:
         float_bits = _narrow(field) if _unscaled(field) else 0
-        yield Signal(field.name, source.raw, _engineering(field, source.raw), source.steps, float_bits)
+        yield Signal(field.name, source.raw, _engineering(field, source), source.steps, float_bits)
     for part in field.bits:
         yield Signal(f"{field.name}.{part.name}", source.raw, _part(part, source.raw), 0)
 
@@ -110,7 +136,8 @@ def _part(part: Bit, raw: Callable[[int], Raw]) -> Callable[[int], Value]:
     return expected
 
 
-def _engineering(field: Field, raw: Callable[[int], Raw]) -> Callable[[int], Value]:
+def _engineering(field: Field, source: Source) -> Callable[[int], Value]:
+    raw, power = source.raw, source.power
     if field.type == "bool":
         return raw
     if field.type == "string":
@@ -120,21 +147,27 @@ def _engineering(field: Field, raw: Callable[[int], Raw]) -> Callable[[int], Val
         return raw
 
     def expected(tick: int) -> Value:
-        held = raw(tick)
-        return tuple(scaled(each, field) for each in held) if isinstance(held, tuple) else scaled(held, field)
+        held, now = raw(tick), power(tick)
+        if isinstance(held, tuple):
+            return tuple(scaled(each, field, now) for each in held)
+        return scaled(held, field, now)
 
     return expected
 
 
-def scaled(raw: Single, field: Field) -> int | float:
-    """The value raw * scale + offset: exact, an int where raw, scale and offset are whole, else rounded once.
+def scaled(raw: Single, field: Field, power: int = 0) -> int | float:
+    """The value raw * 10**power * scale + offset: exact, rounded once at most.
+
+    It is an int where raw, scale and offset are whole and the tag has no factor.
 
     A float32 stands for its shortest decimal: 230.2 * 10 is 2302.0, not 2302.0000076; so does a float16.
     """
     float_bits = _narrow(field)
     text = shortest(float(raw), float_bits) if float_bits else repr(raw) if _real(field) else raw
-    value = Fraction(text) * field.scale + field.offset
-    whole = not _real(field) and field.scale.denominator == field.offset.denominator == 1
+    value = Fraction(text) * _times(field, power) + field.offset
+    whole = (
+        not _real(field) and field.factor is None and field.scale.denominator == field.offset.denominator == 1
+    )
     return int(value) if whole else float(value)
 
 
@@ -306,14 +339,16 @@ def _bounds(field: Field) -> tuple[Fraction, Fraction]:
         limits = (Fraction(-(1 << BITS[field.type] - 1)), Fraction((1 << BITS[field.type] - 1) - 1))
     else:
         limits = (Fraction(0), Fraction((1 << BITS[field.type]) - 1))
-    valid = field.valid or (-math.inf, math.inf)
-    raws = sorted(
-        (Fraction(str(bound)) - field.offset) / field.scale  # as written: 0.1 is a tenth
-        if math.isfinite(bound)
-        else limits[(bound > 0) == (field.scale > 0)]
-        for bound in valid
-    )
-    return max(raws[0], limits[0]), min(raws[1], limits[1])
+    low, high = limits
+    for power in _powers(field):
+        raws = sorted(
+            (Fraction(str(bound)) - field.offset) / _times(field, power)  # as written: 0.1 is a tenth
+            if math.isfinite(bound)
+            else limits[(bound > 0) == (field.scale > 0)]
+            for bound in field.valid or (-math.inf, math.inf)
+        )
+        low, high = max(low, raws[0]), min(high, raws[1])
+    return low, high
 
 
 def _on_grid(code: int, places: int, field: Field) -> Single:
@@ -330,11 +365,23 @@ def _allowed(raw: Single, field: Field) -> bool:
         return False
     if field.valid is None:
         return True
-    return field.valid[0] <= (float(raw) if _unscaled(field) else scaled(raw, field)) <= field.valid[1]
+    low, high = field.valid
+    if _unscaled(field):
+        return low <= float(raw) <= high
+    return all(low <= scaled(raw, field, power) <= high for power in _powers(field))
+
+
+def _powers(field: Field) -> tuple[int, ...]:
+    """The powers of ten that a number of the tag may meet."""
+    return (0,) if field.factor is None else POWERS
+
+
+def _times(field: Field, power: int) -> Fraction:
+    return field.scale * Fraction(10) ** power
 
 
 def _unscaled(field: Field) -> bool:
-    return field.scale == 1 and field.offset == 0
+    return field.scale == 1 and field.offset == 0 and field.factor is None
 
 
 def _real(field: Field) -> bool:

@@ -275,7 +275,7 @@ def test_whatever_stands_under_a_key_the_loader_answers_in_its_own_words(key: st
     tag=st.dictionaries(
         st.sampled_from(
             ["address", "type", "table", "order", "length", "encoding", "pad", "bits", "enum", "enum_else", "flags",
-             "scale", "offset", "sentinels", "nan", "valid", "unit", "kind", "access", "deadband", "report", "group"]
+             "scale", "offset", "scale_from", "sentinels", "nan", "valid", "unit", "kind", "access", "deadband", "report", "group"]
         ),
         ANYTHING,
         max_size=5,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_agent.core.codec import columns_of, compile_block
 from edge_agent.core.model import Column
 from edge_agent.core.plan import Block, Limits, plan
-from edge_agent.core.registers import Bit, Field
+from edge_agent.core.registers import Bit, Field, with_factor
 
 
 def decode(data: str, *fields: Field) -> dict[str, Any]:
@@ -386,6 +386,74 @@ def test_an_array_is_as_good_as_the_worst_of_its_numbers() -> None:
     assert decode("000A 8000 0003", array) == {"t0": (None, "bad:sentinel")}
     assert decode("00 12 0A 34", field(0, "bcd16", elements=2)) == {"t0": (None, "bad:wrong_answer:not_bcd")}
     assert [column.store for column in columns_of(field(0, "int16", elements=3, scale=Fraction(2)))] == ["3q"]
+
+
+SF = Field("sf", "holding", 4, "int16", sentinels=frozenset({0x8000}))
+
+
+def times(address: int, kind: str, factor: Field = SF, **more: Any) -> Field:
+    """A field whose power of ten stands in another one."""
+    return with_factor(field(address, kind, **more), factor)
+
+
+def test_a_factor_is_a_power_of_ten_in_another_register() -> None:
+    before, behind = times(3, "int16"), times(5, "uint32", order="CDAB", offset=Fraction(1))
+
+    assert decode("0000 0000 0000 FFF9 FFFF 2710 0000", before, behind, SF) == {
+        "t3": -0.7,
+        "t5": 1001.0,
+        "sf": -1,
+    }
+    assert decode("0000 0000 0000 FFF9 0002", before) == {"t3": -700.0}
+    assert [column.store for column in columns_of(before)] == ["d"]
+
+
+def test_a_factor_without_a_column_is_read_for_the_others_only() -> None:
+    fields = times(3, "int16"), times(0, "uint16", elements=2), field(2, "uint16")
+
+    assert decode("0001 0002 0007 0003 0001", *fields) == {"t0": (10.0, 20.0), "t2": 7, "t3": 30.0}
+
+
+def test_a_factor_in_another_order_and_of_another_width() -> None:
+    turned = Field("sf", "holding", 4, "int16", order="BADC")
+    narrow = Field("sf", "holding", 4, "int8")
+    wide = Field("sf", "holding", 4, "int32", order="CDAB")
+
+    assert decode("0000 0000 0000 0007 FEFF", times(3, "int16", turned)) == {"t3": 0.07}
+    assert decode("0000 0000 0000 0007 12FE", times(3, "int16", narrow)) == {"t3": 0.07}
+    assert decode("0000 0000 0000 0007 FFFE FFFF", times(3, "int16", wide)) == {"t3": 0.07}
+
+
+def test_a_factor_that_says_nothing_leaves_no_value() -> None:
+    value = times(3, "int16", sentinels=frozenset({0x8000}), valid=(0, 100))
+
+    assert decode("0000 0000 0000 0007 8000", value) == {"t3": (None, "bad:sentinel")}
+    assert decode("0000 0000 0000 0007 000B", value) == {"t3": (None, "bad:out_of_range")}
+    assert decode("0000 0000 0000 0007 FFF5", value) == {"t3": (None, "bad:out_of_range")}
+    assert decode("0000 0000 0000 8000 0001", value) == {"t3": (None, "bad:sentinel")}
+    assert decode("0000 0000 0000 0007 0002", value) == {"t3": (700.0, "uncertain:out_of_range")}
+    assert decode("0000 0000 0000 0007 FFF6", value) == {"t3": 7e-10}
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-10, 10), st.sampled_from(["1", "0.1", "-0.25", "3"]))
+def test_a_factor_rounds_once(raw: int, power: int, scale: str) -> None:
+    value = times(0, "int64", scale=Fraction(scale))
+    wire = (raw % 2**64).to_bytes(8, "big") + (power % 65536).to_bytes(2, "big")
+
+    got = decode(wire.hex(), value)["t0"]
+
+    assert got == float(Fraction(raw) * Fraction(10) ** power * Fraction(scale))
+
+
+def test_a_value_and_its_factor_are_never_in_two_requests() -> None:
+    far = with_factor(field(50, "int16"), Field("sf", "holding", 4, "int16"))
+    fields = [field(at, "uint16") for at in range(0, 60, 10) if at != 50] + [far]
+
+    blocks = plan(fields, Limits(max_registers=48, max_gap=0))
+
+    (block,) = [block for block in blocks if far in block.fields]
+    assert block.address <= 4
+    assert block.address + block.count >= 51
 
 
 def test_bits_of_a_bit_table_come_lowest_first() -> None:

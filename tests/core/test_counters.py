@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from edge_agent.core.codec import columns_of
 from edge_agent.core.counters import FELL, Counters
 from edge_agent.core.model import Column, Range
-from edge_agent.core.registers import Field
+from edge_agent.core.registers import Field, with_factor
 
 U16 = Range(0, 0, 65535)
 
@@ -145,6 +145,12 @@ def test_the_range_of_a_counter_follows_from_its_tag(
 ) -> None:
     assert columns_of(Field("t", "input", 0, kind, counter=True, **more))[0].counter == expected
     assert columns_of(Field("t", "input", 0, kind, **more))[0].counter is None
+
+
+def test_a_counter_with_a_factor_does_not_wrap_around() -> None:
+    counter = with_factor(Field("t", "input", 0, "uint16", counter=True), Field("sf", "input", 1, "int16"))
+
+    assert columns_of(counter)[0].counter == Range(0, 0, float("inf"))
 
 
 @given(st.lists(st.tuples(st.floats(1, 100), st.integers(0, 3000)), max_size=60), st.integers(0, 65535))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_agent.core.codec import compile_block
 from edge_agent.core.payload import presented
 from edge_agent.core.plan import Block
-from edge_agent.core.registers import Bit, Field
+from edge_agent.core.registers import Bit, Field, with_factor
 from edge_agent.core.writing import Coil, Masked, Write, written
 from edge_agent.sim import encode as witness
 
@@ -210,6 +210,19 @@ def test_an_array_is_refused_with(value: Any, message: str) -> None:
         written(field("uint16", elements=2), value)
 
     assert str(caught.value) == f"t: {message}"
+
+
+def test_a_factor_is_taken_off_as_it_is_at_present() -> None:
+    item = with_factor(field("int16", scale=Fraction(2)), Field("sf", "holding", 3, "int16"))
+
+    assert written(item, 24, power=-1) == Write("holding", 7, (120,))
+    assert written(item, 2000, power=2) == Write("holding", 7, (10,))
+    with pytest.raises(ValueError, match=r"^t: 25 lies between two steps; 20 or 40 can be written$"):
+        written(item, 25, power=1)
+    with pytest.raises(ValueError, match=r"^t: its scale is in sf, which has to be read first$"):
+        written(item, 24)
+    with pytest.raises(ValueError, match=r"^t: its scale cannot be told: sf holds -32768$"):
+        written(item, 24, power=-32768)
 
 
 # --- bits, halves, texts ------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The agent's plan and codec against the witness: whatever they read must be what the witness expects."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -13,7 +14,7 @@ from edge_agent.config.shelf import shipped_profiles
 from edge_agent.core.codec import compile_block
 from edge_agent.core.payload import presented
 from edge_agent.core.plan import plan
-from edge_agent.core.registers import REGISTERS
+from edge_agent.core.registers import REGISTERS, with_factor
 from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.image import FUNCTIONS, Image, answer
 from edge_agent.sim.signals import TICK_NS
@@ -58,6 +59,23 @@ def test_arrays_are_read_as_they_are_played(tag: MakeTag) -> None:
 
     assert not list(_faults(tags))
     assert not list(_faults([*scaled, tag("beside", "uint16", 900, table="input")]))
+
+
+def test_numbers_with_a_factor_are_read_as_they_are_played(tag: MakeTag) -> None:
+    factors = tag("sf", "int16", 100), tag("sf_turned", "int16", 105, order="DCBA")
+    whole = [kind for kind in NUMBERS if not kind.startswith("float")]
+    numbers = [tag(kind, kind, 10 * at) for at, kind in enumerate(whole)]
+    numbers += [
+        tag(f"{kind}_array", kind, 110 + 10 * at, elements=2)
+        for at, kind in enumerate(whole)
+        if kind not in ("int8", "uint8")
+    ]
+    joined = [
+        replace(each, address=with_factor(each.modbus, factors[at % 2].modbus))
+        for at, each in enumerate(numbers)
+    ]
+
+    assert not list(_faults([*joined, *factors]))
 
 
 def test_sixty_mixed_tags_are_read_as_they_are_played(sixty: Sequence[Tag]) -> None:

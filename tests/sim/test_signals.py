@@ -1,14 +1,16 @@
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.settings import Tag
-from edge_agent.core.registers import Bit
+from edge_agent.core.registers import Bit, with_factor
 from edge_agent.sim.signals import TICKS, nearest, scaled, shortest, signals, sources, tick_at
 
 MakeTag = Callable[..., Tag]
@@ -49,6 +51,37 @@ def test_an_array_is_scaled_number_by_number(tag: MakeTag) -> None:
 
     assert by_name["a"].raw(0) == (4096, 8192)
     assert by_name["a"].expected(0) == (409.6, 819.2)
+
+
+def test_a_number_with_a_factor_is_expected_at_the_power_of_its_tick(tag: MakeTag) -> None:
+    held = tag("a", "uint16", 0), tag("sf", "int16", 1)
+    tags = [replace(held[0], address=with_factor(held[0].modbus, held[1].modbus)), held[1]]
+    by_name = signals(tags)
+
+    pairs = {(by_name["sf"].expected(tick), by_name["a"].expected(tick)) for tick in (0, 1, 2, 3, 4, 5, 6)}
+
+    assert {power for power, _ in pairs} == {-1, 0, 1}
+    assert all(
+        by_name["a"].expected(tick)
+        == {-1: raw / 10, 0: raw, 1: raw * 10}[cast("int", by_name["sf"].expected(tick))]
+        for tick in range(50)
+        for raw in [cast("int", by_name["a"].raw(tick))]
+    )
+
+
+def test_a_valid_range_holds_for_every_power_of_the_factor(tag: MakeTag) -> None:
+    held = tag("a", "uint16", 0, valid=(1.0, 500.0)), tag("sf", "int16", 1)
+    tags = [replace(held[0], address=with_factor(held[0].modbus, held[1].modbus)), held[1]]
+    expected = signals(tags)["a"].expected
+
+    assert all(1.0 <= cast("float", expected(tick)) <= 500.0 for tick in range(TICKS))
+
+
+def test_a_factor_that_is_not_there_is_refused(tag: MakeTag) -> None:
+    held = tag("a", "uint16", 0), tag("sf", "int16", 1)
+
+    with pytest.raises(ValueError, match="sf is a factor of other tags and not among them"):
+        sources([replace(held[0], address=with_factor(held[0].modbus, held[1].modbus))])
 
 
 def test_all_pairs_of_sixty_mixed_tags_differ_at_every_tick(sixty: Sequence[Tag]) -> None:

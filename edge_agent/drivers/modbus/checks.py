@@ -14,7 +14,7 @@ WIDTHS: Mapping[Type, int] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 
 READ_ONLY: frozenset[Table] = frozenset({"discrete", "input"})
 """Tables without a function to write them."""
 
-NUMBERS_ONLY = ("scale", "offset", "valid", "deadband", "sentinels")
+NUMBERS_ONLY = ("scale", "offset", "scale_from", "valid", "deadband", "sentinels")
 """Keys that say something of a number as a whole."""
 
 
@@ -115,6 +115,16 @@ def _check_array(draft: Draft, _type: Type) -> None:
             draft.section.error_at_key(f"'{key}' is for single numbers; this is {draft.written}", key)
 
 
+def _check_factor(draft: Draft, type_: Type) -> None:
+    if draft.keys.scale_from is None:
+        return
+    if type_ in FLOATS:
+        what = f"'scale_from' is for whole numbers; this is {draft.written}"
+        draft.section.error_at_key(what, "scale_from")
+    elif draft.keys.bits and draft.keys.unit is not None:
+        draft.section.error_at_key("a tag with 'bits' has no 'scale_from'; write two tags", "scale_from")
+
+
 def _check_counter(draft: Draft, type_: Type) -> None:
     if draft.keys.kind is None:
         return
@@ -147,7 +157,7 @@ def _check_enum(draft: Draft, type_: Type) -> None:
         section.error_at_key(f"'enum' names whole numbers; this is {type_}", "enum")
         return
     scale, offset = keys.scale or ONE, keys.offset or ZERO
-    if scale.denominator != 1 or offset.denominator != 1:
+    if scale.denominator != 1 or offset.denominator != 1 or keys.scale_from is not None:
         section.error_at_key("'enum' names whole numbers; leave out 'scale' and 'offset'", "enum")
         return
     low, high = sorted(int(bound * scale + offset) for bound in bounds(type_))
@@ -170,7 +180,7 @@ def _check_flags(draft: Draft, type_: Type) -> None:
         return
     if keys.enum is not None:
         section.error_at_key("a tag has 'flags' or 'enum', not both", "flags")
-    if keys.scale is not None or keys.offset is not None:
+    if any(each is not None for each in (keys.scale, keys.offset, keys.scale_from)):
         section.error_at_key("'flags' names bits; leave out 'scale' and 'offset'", "flags")
     for number in keys.flags:
         if not 0 <= number < width:
@@ -179,6 +189,7 @@ def _check_flags(draft: Draft, type_: Type) -> None:
 
 _CHECKS = (
     _check_array,
+    _check_factor,
     _check_texts,
     _check_deadband,
     _check_counter,

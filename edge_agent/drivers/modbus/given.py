@@ -17,11 +17,12 @@ _HEX = re.compile(r"0x[0-9A-Fa-f]{1,16}")
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?")
 
 
-def to_write(tag: Tag, value: Given, part: str = "") -> Writing:
+def to_write(tag: Tag, value: Given, part: str = "", *, power: int | None = None) -> Writing:
     """What is written to a device for a value of a tag, or of one of its parts.
 
     `value` is a number, a bool, a text or a list of numbers, the text of an enum, or the texts of all flags
-    that shall be set; the other bits of such a tag are cleared. Raises ValueError, in words, for what cannot
+    that shall be set; the other bits of such a tag are cleared. `power` is what the factor of the tag holds
+    just now, when it has one. Raises ValueError, in words, for what cannot
     be written.
     """
     if tag.access != "rw":
@@ -30,7 +31,7 @@ def to_write(tag: Tag, value: Given, part: str = "") -> Writing:
         number = meant(tag, value, part)
     except ValueError as error:
         raise ValueError(f"{_name(tag, part)}: {error}") from None
-    return written(tag.modbus, number, part)
+    return written(tag.modbus, number, part, power=power)
 
 
 def typed(tag: Tag, text: str, part: str) -> Writing:

@@ -268,6 +268,11 @@ class TagKeys(DefaultKeys, FamilyKeys):
     )
     scale: Exact | None = Key(None, description="factor; decimal and exact, 1 unless written")
     offset: Exact | None = Key(None, description="what is added after the factor, 0 unless written")
+    scale_from: TagName | None = Key(
+        None,
+        description="the tag with a power of ten that the number is multiplied with, -10 to 10: "
+        "raw * 10**tag * scale + offset. It stands in the same table and group; both are read in one request",
+    )
     sentinels: Annotated[list[Sentinel], Key(min_length=1)] | None = Key(
         None,
         description="what means that there is no value (`bad:sentinel`): `0x...` is what stands in the "

@@ -28,7 +28,7 @@ def decoded(profile: Profile, test: GoldenTest) -> dict[str, tuple[Value, str]]:
 
 def _mentioned(field: Field, test: GoldenTest) -> bool:
     table = test.tables.get(field.table, {})
-    return any(address in table for address in range(field.address, field.end))
+    return any(address in table for address in range(field.at, field.at + field.width))
 
 
 def _wire(block: Block, table: Mapping[int, int]) -> bytes:

@@ -11,6 +11,7 @@ from edge_agent.core.registers import BIT_TABLES
 from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.dumps import golden_tests
+from edge_agent.drivers.modbus.factors import with_factors
 from edge_agent.drivers.modbus.given import typed
 from edge_agent.drivers.modbus.keys import (
     Addressing,
@@ -40,7 +41,8 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         _check_default_group(section, defaults, groups)
         style = _style(section)
         drafts = [Draft(name, entry, keys, defaults, style, limits) for name, entry, keys in written if keys]
-        tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+        made = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+        tags = list(with_factors(drafts, made, [name for name, *_ in written]))
         _check_reach(entries, limits, tags)
         if style is None:
             _doubt_addressing(entries, tags)
@@ -111,9 +113,9 @@ def _doubt_addressing(entries: Section, tags: Sequence[Tag]) -> None:
     digit = {"holding": 4, "input": 3}
     for tag in tags:
         field = tag.modbus
-        if field.address // 10000 == digit.get(field.table) and field.address % 10000:
+        if field.at // 10000 == digit.get(field.table) and field.at % 10000:
             message = (
-                f"{field.table} {field.address} looks like a printed address; write addressing: modicon, "
+                f"{field.table} {field.at} looks like a printed address; write addressing: modicon, "
                 "or addressing: protocol when it is the number on the wire"
             )
             entries.warning(message, tag.name, "address")
