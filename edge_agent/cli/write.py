@@ -123,8 +123,8 @@ def _words(result: Result, tag: Tag) -> str:
     if result.ok:
         return f"{where} is {now}; {result.how}, {result.took_ms:g} ms"
     if result.how:
-        return f"{where}: {result.error}; it shows {now}; {result.how}, {result.took_ms:g} ms"
-    return f"{where}: not written: {result.error}"
+        return f"{where}: {result.why}; it shows {now}; {result.how}, {result.took_ms:g} ms"
+    return f"{where}: not written: {result.why}"
 
 
 def _seconds(text: str) -> float:

@@ -47,7 +47,7 @@ class Result:
     """How it ended.
 
     `ok` says that the device shows the value that was written; `value` and `quality` are what it shows.
-    `error` is why it could not be written, or why that is not known; `how` names the functions used.
+    `why` is why it could not be written, or why that is not known; `how` names the functions used.
     """
 
     device: str
@@ -57,7 +57,7 @@ class Result:
     quality: str
     how: str
     took_ms: float
-    error: str = ""
+    why: str = ""
 
     def document(self) -> dict[str, Any]:
         """The result as JSON has it."""
@@ -84,7 +84,7 @@ async def written(order: Order, device: object) -> Result:
             quality=bad(error.reason),
             how="",
             took_ms=_ms(began),
-            error=str(error),
+            why=str(error),
         )
     late = f"the device does not show it within {order.within_s:g} s"
     why = "" if done.there else done.failure or late

@@ -38,7 +38,7 @@ async def test_a_value_is_written_and_shown(tmp_path: Path, terminal: Terminal) 
             "quality": "good",
             "how": "function 5",
             "took_ms": 0,
-            "error": "",
+            "why": "",
         }
 
 
