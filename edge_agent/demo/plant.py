@@ -4,7 +4,7 @@ Which devices there are, how each is simulated, and the configuration that an en
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,6 +13,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.opcua import OpcUaPlc
+from edge_agent.sim.places import Serial
 
 GATEWAY = "demo-gw"
 DESTINATION = "cloud"
@@ -59,38 +60,47 @@ class Plc(Protocol):
 class Simulated:
     """A device of the plant.
 
-    `plc` plays the tags of its profile, `connection` is the line of agent.yaml that leads to a port of this
-    machine, `stopped` are the faults of a PLC that is switched off. `steady` are groups that report every
-    reading, and how often in s: between two of their scans nothing may be missing.
+    `plc` plays the tags of its profile, at the end of a serial line when it is given one; `connection` is the
+    line of agent.yaml that leads there: to a port of this machine, or over the other end of the line.
+    `stopped` are the faults of a PLC that is switched off. `steady` are groups that report every reading, and
+    how often in s: between two of their scans nothing may be missing. `serial` says that it is one of those
+    that are found behind a serial line, where this machine can play one.
     """
 
     name: str
     profile: str
-    plc: Callable[[Sequence[Tag]], Plc]
-    connection: Callable[[int], str]
+    plc: Callable[[Sequence[Tag], Path | None], Plc]
+    connection: Callable[[int, Path | None], str]
     stopped: Faults
     steady: Mapping[str, float]
+    serial: bool = False
 
 
-def modbus_tcp(port: int) -> str:
-    """The connection of a Modbus device on this machine."""
+def modbus(tags: Sequence[Tag], end: Path | None) -> ModbusPlc:
+    """A Modbus device on this machine, or at the end of a serial line."""
+    return ModbusPlc(tags, at=None if end is None else Serial(str(end), baudrate=BAUDRATE))
+
+
+def to_modbus(port: int, end: Path | None) -> str:
+    """The connection of a Modbus device."""
+    if end is not None:
+        return f"{{modbus: {{serial: {end}, baudrate: {BAUDRATE}}}}}"
     return f'{{modbus: {{tcp: "127.0.0.1:{port}"}}}}'
 
 
-def opcua(port: int) -> str:
+def to_opcua(port: int, _end: Path | None) -> str:
     """The connection of an OPC UA server on this machine."""
     return f'{{opcua: {{endpoint: "opc.tcp://127.0.0.1:{port}", security: {{policy: None, mode: none}}}}}}'
 
 
+BAUDRATE = 9600
+OFF = Faults(refuse=True)
+
 DEVICES = (
-    Simulated(
-        "meter-1", "eastron/sdm630-v2@1", ModbusPlc, modbus_tcp, Faults(refuse=True), steady={"fast": 0.5}
-    ),
-    Simulated(
-        "io-1", "edge-agent/io-demo@1", ModbusPlc, modbus_tcp, Faults(refuse=True), steady={"fast": 1.0}
-    ),
+    Simulated("meter-1", "eastron/sdm630-v2@1", modbus, to_modbus, OFF, {"fast": 0.5}, serial=True),
+    Simulated("io-1", "edge-agent/io-demo@1", modbus, to_modbus, OFF, {"fast": 1.0}),
     # Its server tells the news: there is no interval at which a scan is due.
-    Simulated("press-1", "siemens/s7-1500-press@1", OpcUaPlc, opcua, Faults(refuse=True), steady={}),
+    Simulated("press-1", "siemens/s7-1500-press@1", lambda tags, _end: OpcUaPlc(tags), to_opcua, OFF, {}),
 )
 
 
@@ -103,12 +113,14 @@ def intervals_s(devices: Sequence[Simulated]) -> Mapping[tuple[str, str], float]
 class Addresses:
     """Where the agent finds what it talks to.
 
-    Ports on loopback, those of the PLCs by device, and the version of MQTT the broker speaks.
+    Ports on loopback, those of the PLCs by device, and the version of MQTT the broker speaks. `lines` are the
+    ends of serial lines of the devices that are behind one.
     """
 
     plcs: Mapping[str, int]
     broker: int
     version: str
+    lines: Mapping[str, Path] = field(default_factory=dict)
 
 
 def write(folder: Path, devices: Sequence[Simulated], at: Addresses) -> Path:
@@ -118,7 +130,8 @@ def write(folder: Path, devices: Sequence[Simulated], at: Addresses) -> Path:
         CONFIG.format(
             gateway=GATEWAY,
             connections="\n".join(
-                f"  plc-{each.name}: {each.connection(at.plcs[each.name])}" for each in devices
+                f"  plc-{each.name}: {each.connection(at.plcs[each.name], at.lines.get(each.name))}"
+                for each in devices
             ),
             devices="\n".join(map(_line, devices)),
             destination=DESTINATION,

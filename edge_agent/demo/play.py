@@ -55,17 +55,22 @@ async def play(devices: Sequence[tuple[Simulated, Profile]], course: Course) -> 
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-agent-demo-")))
-        plcs = [(each, await stack.enter_async_context(each.plc(p.tags))) for each, p in devices]
+        lines = await _lines(stack, folder, [each for each, _ in devices])
+        plcs = []
+        for each, profile in devices:
+            _, end = lines.get(each.name, (None, None))
+            plcs.append((each, await stack.enter_async_context(each.plc(profile.tags, end))))
         port, broker, version = await stack.enter_async_context(programs.broker(folder, course.broker))
         cable = await stack.enter_async_context(Cable(port))
         kinds = [each for each, _ in devices]
+        ours = {name: end for name, (end, _) in lines.items()}
         ports = {each.name: plc.port for each, plc in plcs}
         scene = Scene(
             plcs,
             f"{broker} (MQTT {version})",
             cable,
             folder,
-            plant.write(folder, kinds, plant.Addresses(ports, cable.port, version)),
+            plant.write(folder, kinds, plant.Addresses(ports, cable.port, version, ours)),
             Verdict(plant.GATEWAY, {e.name: Truth(p.tags) for e, p in devices}, plant.intervals_s(kinds)),
             course.say,
             began,
@@ -73,7 +78,7 @@ async def play(devices: Sequence[tuple[Simulated, Profile]], course: Course) -> 
         receiver = Receiver(port, version, scene.arrived)
         await receiver.start()
         stack.callback(receiver.stop)
-        names = ", ".join(each.name for each in kinds)
+        names = ", ".join(f"{each.name} (serial)" if each.name in lines else each.name for each in kinds)
         course.say(f"plant: {names}, the agent, broker {scene.broker}, in {folder}")
         async with _watched(scene, course):
             await scene.start_agent()
@@ -83,6 +88,20 @@ async def play(devices: Sequence[tuple[Simulated, Profile]], course: Course) -> 
             finally:
                 await scene.end_agent(signal.SIGKILL)
             return await _settle(scene)
+
+
+async def _lines(
+    stack: AsyncExitStack, folder: Path, devices: Sequence[Simulated]
+) -> Mapping[str, tuple[Path, Path]]:
+    """The serial lines of those devices that are behind one, where socat is there to play them."""
+    program = programs.socat()
+    if program is None:
+        return {}
+    return {
+        each.name: await stack.enter_async_context(programs.line(program, folder, each.name))
+        for each in devices
+        if each.serial
+    }
 
 
 @asynccontextmanager

@@ -57,6 +57,31 @@ async def broker(folder: Path, wanted: str | None = None) -> AsyncIterator[tuple
         await end(process, signal.SIGTERM)
 
 
+def socat() -> str | None:
+    """The program that joins two pseudo terminals to a serial line, where it is installed."""
+    return shutil.which("socat")
+
+
+@asynccontextmanager
+async def line(program: str, folder: Path, name: str) -> AsyncIterator[tuple[Path, Path]]:
+    """A serial line by `program` (socat); gives the names of its two ends.
+
+    Raises EdgeAgentError when it does not come up.
+    """
+    ends = folder / f"{name}-agent", folder / f"{name}-device"
+    command = [program, *(f"pty,rawer,link={end}" for end in ends)]
+    process = await asyncio.create_subprocess_exec(*command, stdin=NULL, stdout=NULL, stderr=NULL)
+    try:
+        async with asyncio.timeout(READY_S):
+            while not all(end.exists() for end in ends):
+                if process.returncode is not None:
+                    raise EdgeAgentError("socat cannot make a serial line of two pseudo terminals here")
+                await asyncio.sleep(0.01)
+        yield ends
+    finally:
+        await end(process, signal.SIGTERM)
+
+
 async def agent(config: Path, log: Path) -> asyncio.subprocess.Process:
     """Start an agent; its events go to the end of `log`."""
     with log.open("ab") as events:
