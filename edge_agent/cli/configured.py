@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edge_agent.cli.codes import PROBLEM, USAGE, Ended
 from edge_agent.config.gateway import load
+from edge_agent.config.hints import hint
 from edge_agent.config.settings import Device, Gateway
-from edge_agent.config.syntax import hint
 from edge_agent.drivers.kinds import kinds
 
 DEFAULT = Path("/etc/edge-agent/agent.yaml")

@@ -9,9 +9,9 @@ from edge_agent.cli.advice import advice
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, USAGE, Ended
 from edge_agent.cli.configured import add_config, device_of, gateway_of, note_other
 from edge_agent.cli.table import shown, table, when
+from edge_agent.config.hints import hint
 from edge_agent.config.problems import counted
 from edge_agent.config.settings import Device, Gateway
-from edge_agent.config.syntax import hint
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops.reading import Reading, Row, chosen, columns
 

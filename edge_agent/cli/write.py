@@ -8,8 +8,8 @@ from edge_agent.cli import asking
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, USAGE, Ended
 from edge_agent.cli.configured import add_config, device_of, gateway_of
 from edge_agent.cli.table import shown
+from edge_agent.config.hints import hint
 from edge_agent.config.settings import Device, Gateway, Tag
-from edge_agent.config.syntax import hint
 from edge_agent.drivers.kinds import kinds
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops.reading import columns

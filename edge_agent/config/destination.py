@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from edge_agent.config.gateway_keys import DestinationKeys, MqttKeys
+from edge_agent.config.hints import hint
 from edge_agent.config.login import login
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Destination, Device, Gateway, Tls
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.syntax import quoted
 from edge_agent.core.topics import expand, fault, placeholders
 
 TopicKey = Literal["topic", "agent_topic"]

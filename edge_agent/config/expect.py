@@ -7,9 +7,10 @@ from pydantic import Field as Key
 from pydantic import WithJsonSchema
 
 from edge_agent.config.forms import CheckedAs
+from edge_agent.config.hints import hint
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Expected
-from edge_agent.config.syntax import Text, hint, quoted
+from edge_agent.config.syntax import Text, quoted
 from edge_agent.core.model import Value
 
 NUMBER, TEXT, BOOL = {"type": "number"}, {"type": "string"}, {"type": "boolean"}

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.hints import hint
+from edge_agent.config.syntax import quoted
 from edge_agent.config.yaml_nodes import Document, read
 
 ID = r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*"

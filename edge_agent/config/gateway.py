@@ -16,6 +16,7 @@ from edge_agent.config.gateway_keys import (
     GatewayKeys,
     LogKeys,
 )
+from edge_agent.config.hints import hint
 from edge_agent.config.kinds import Kind, Overload
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.profile import in_group
@@ -29,7 +30,7 @@ from edge_agent.config.settings import (
     Profile,
 )
 from edge_agent.config.shelf import Shelf, shipped_profiles
-from edge_agent.config.syntax import Origin, Surroundings, hint, name, quoted
+from edge_agent.config.syntax import Origin, Surroundings, name, quoted
 from edge_agent.config.yaml_nodes import read
 
 BUFFER_PATH = Path("/var/lib/edge-agent/buffer")

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, cast
 from pydantic import Field as Key
 from pydantic import PlainValidator, WithJsonSchema
 
+from edge_agent.config.hints import hint
 from edge_agent.config.placeholders import Filled, Value, is_name
 from edge_agent.config.section import Keys, Section
-from edge_agent.config.syntax import Number, Text, hint, quoted
+from edge_agent.config.syntax import Number, Text, quoted
 from edge_agent.core.metadata import canonical
 
 Type = Literal["int", "float", "string", "bool"]

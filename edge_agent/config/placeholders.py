@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from edge_agent.config.syntax import hint, nearest, quoted
+from edge_agent.config.hints import hint, nearest
+from edge_agent.config.syntax import quoted
 
 Value = str | int | float | bool
 """What a name can stand for; a number with a decimal point is one that remembers its text."""

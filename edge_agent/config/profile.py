@@ -13,13 +13,14 @@ from edge_agent.config.families import profile_filled
 from edge_agent.config.folders import ID, VERSION, Folders, profile_id, profile_version, shipped_profiles
 from edge_agent.config.forms import CheckedAs
 from edge_agent.config.groups import GroupKeys, on_change
+from edge_agent.config.hints import hint, nearest
 from edge_agent.config.kinds import Kind
 from edge_agent.config.params import Param, ParamKeys, ParamName, declared, fingerprint, usual
 from edge_agent.config.placeholders import Value
 from edge_agent.config.problems import Problem, has_errors, ordered
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Profile, Tag
-from edge_agent.config.syntax import Name, Surroundings, TagName, Text, hint, nearest, quoted
+from edge_agent.config.syntax import Name, Surroundings, TagName, Text, quoted
 
 SCHEMA = "edge-agent/profile/1"
 

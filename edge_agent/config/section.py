@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from edge_agent.config.forms import bare, settled
-from edge_agent.config.syntax import Origin, hint, nearest, quoted
+from edge_agent.config.hints import hint, nearest
+from edge_agent.config.syntax import Origin, quoted
 from edge_agent.config.yaml_nodes import At, Document, Mark
 
 M = TypeVar("M", bound=BaseModel)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.config import syntax
+from edge_agent.config import hints, syntax
 from edge_agent.config.syntax import Origin, Secret, Surroundings
 from edge_agent.config.yaml_nodes import Written
 
@@ -246,9 +246,9 @@ def test_an_id_has_no_other_references(tmp_path: Path, text: str) -> None:
 
 
 def test_the_nearest_word_is_suggested_else_all_are_named() -> None:
-    assert syntax.hint("unit16", ["int16", "uint16"]) == " - did you mean 'uint16'?"
-    assert syntax.hint("xyz", ["coil", "input"]) == "; there are: coil, input"
-    assert syntax.hint("xyz", []) == ""
+    assert hints.hint("unit16", ["int16", "uint16"]) == " - did you mean 'uint16'?"
+    assert hints.hint("xyz", ["coil", "input"]) == "; there are: coil, input"
+    assert hints.hint("xyz", []) == ""
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text())))

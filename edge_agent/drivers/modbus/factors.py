@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from edge_agent.config.hints import hint
 from edge_agent.config.settings import Tag
-from edge_agent.config.syntax import hint, quoted
+from edge_agent.config.syntax import quoted
 from edge_agent.core.registers import BCD, FLOATS, with_factor
 from edge_agent.drivers.modbus.draft import Draft
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from edge_agent.config.hints import hint
 from edge_agent.config.settings import Tag
-from edge_agent.config.syntax import hint
 from edge_agent.core.registers import FLOATS, Field
 from edge_agent.core.writing import Given, Writing, shown, written
 

@@ -11,6 +11,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from edge_agent.config.expect import BOOL, TEXT, Expectations
 from edge_agent.config.families import FamilyKeys
 from edge_agent.config.forms import CheckedAs
+from edge_agent.config.hints import hint
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Framing, Parity, Report
@@ -23,7 +24,6 @@ from edge_agent.config.syntax import (
     Number,
     TagName,
     Text,
-    hint,
     quoted,
 )
 from edge_agent.config.yaml_nodes import Written

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar, cast, get_args
 
+from edge_agent.config.hints import hint, nearest
 from edge_agent.config.kinds import Contents, Kind
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Limits, Tag
-from edge_agent.config.syntax import hint, nearest, quoted
+from edge_agent.config.syntax import quoted
 from edge_agent.core.registers import BIT_TABLES
 from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.draft import Draft

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from edge_agent.config.groups import on_change
+from edge_agent.config.hints import hint
 from edge_agent.config.settings import Group, Tag
-from edge_agent.config.syntax import hint, in_unit, quoted
+from edge_agent.config.syntax import in_unit, quoted
 from edge_agent.core.registers import ONE, ZERO, Field, Order, Table, Type
 from edge_agent.drivers.modbus.checks import READ_ONLY, check_meaning, counts, sentinels_of
 from edge_agent.drivers.modbus.draft import Draft

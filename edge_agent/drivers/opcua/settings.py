@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, cast
 
 from edge_agent.config.expect import expected
 from edge_agent.config.groups import check_phase, merged
+from edge_agent.config.hints import hint
 from edge_agent.config.kinds import Contents, Kind
 from edge_agent.config.login import login
 from edge_agent.config.section import Keys, Section
@@ -21,7 +22,7 @@ from edge_agent.config.settings import (
     Profile,
     Tag,
 )
-from edge_agent.config.syntax import hint, host_port, quoted
+from edge_agent.config.syntax import host_port, quoted
 from edge_agent.core.model import Value
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_agent.config.groups import on_change
+from edge_agent.config.hints import hint
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
-from edge_agent.config.syntax import Percent, hint, in_unit, quoted
+from edge_agent.config.syntax import Percent, in_unit, quoted
 from edge_agent.config.units import unit_fault
 from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
 from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
