@@ -121,7 +121,7 @@ def test_any_number_is_read_as_the_witness_lays_it_out_and_scales_it(
 ) -> None:
     field = tag("t", kind, 0, order=order, scale=scale, offset=offset).modbus
     raw = _raw(kind, data)
-    expected = scaled(raw, field) if (scale, offset) != (1, 0) else raw
+    expected = raw if scale == 1 and offset == 0 else scaled(raw, field)
 
     layout = compile_block(Block("holding", 0, field.size, (field,)))
     values, quality = layout.decode(b"".join(word.to_bytes(2, "big") for word in registers(raw, field)))
@@ -137,11 +137,11 @@ def _raw(kind: str, data: bytes) -> int | float:
     """Any number of a type, from 8 bytes; real ones are finite."""
     size = BITS[kind] // 8  # type: ignore[index] # a key of this very table
     if kind.startswith("bcd"):
-        return int.from_bytes(data, "big") % 10 ** (2 * size)
+        return int.from_bytes(data, "big") % int(10 ** (2 * size))
     if not kind.startswith("float"):
         return int.from_bytes(data[:size], "big", signed=kind[0] == "i")
-    value = float(struct.unpack({2: ">e", 4: ">f", 8: ">d"}[size], data[:size])[0])
-    return value if value - value == 0 and abs(value) < 1e300 else 0.5
+    (value,) = struct.unpack({2: ">e", 4: ">f", 8: ">d"}[size], data[:size])
+    return float(value) if abs(value) < 1e300 else 0.5
 
 
 def _faults(tags: Sequence[Tag]) -> Iterator[str]:
