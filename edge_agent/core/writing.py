@@ -233,11 +233,15 @@ def _integer(item: Field, value: Given, exact: Fraction) -> int:
 def _float(item: Field, value: Given, exact: Fraction) -> float:
     raw = (exact - item.offset) / item.scale
     kind = NUMBERS[item.type]
+    read, largest = scaling(item) or near(item), LARGEST[kind]
     try:
         close = nearest(raw, kind)
     except OverflowError:
-        raise ValueError(_beyond(item, value, (-LARGEST[kind], LARGEST[kind]))) from None
-    read, choice = scaling(item) or near(item), around(close, kind)
+        close = largest if raw > 0 else -largest
+        if _is(read(close), exact):
+            return close
+        raise ValueError(_beyond(item, value, (-largest, largest))) from None
+    choice = around(close, kind)
     for each in choice:
         if _is(read(each), exact):
             return each

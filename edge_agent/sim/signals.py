@@ -35,11 +35,20 @@ TICKS = 4096
 
 STEP_BITS = 12
 
+MONOTONE_BITS = 7
+"""With fewer, steps follow a sequence instead of one another."""
+
 FINEST = {"float16": 24, "float32": 149, "float64": 1074}
 """The smallest number of each real type is 2 to the power of minus this."""
 
 LARGEST = {"float16": Fraction(65504), "float32": Fraction(2) ** 100, "float64": Fraction(2) ** 100}
 """Large enough for any signal, and within the type."""
+
+PAUSE_TICKS = 160
+"""How long a counter stands at nought before it begins anew (32 s): a reading every 30 s sees the reset.
+
+Without that it would fall from its last step to its first one, which no counter does.
+"""
 
 POWERS = (-1, 0, 1)
 """What the factor of other tags holds, one after the other."""
@@ -91,8 +100,10 @@ def sources(tags: Sequence[Tag]) -> tuple[Source, ...]:
     widths = [max(1, field.elements) for field in fields]
     indexes = tuple(accumulate(widths, initial=1))[:-1]
     factors = {field.factor for field in fields if field.factor is not None}
+    # A counter would fall with its factor.
+    steady = {field.factor for field in fields if field.counter}
     powers = {
-        field: _draw(POWERS, field, index)
+        field: _draw(POWERS[-1:] if field in steady else POWERS, field, index)
         for index, field in zip(indexes, fields, strict=True)
         if field in factors
     }
@@ -287,6 +298,10 @@ def _number(field: Field, index: int, slots: int) -> tuple[Callable[[int], Raw],
                 return value
         raise ValueError(f"{field.name}: its sentinels leave no value")
 
+    nought: Single = 0.0 if _real(field) else 0
+    if field.counter and bits >= MONOTONE_BITS and _allowed(nought, field):
+        pause = span - min(PAUSE_TICKS, span // 4)
+        return lambda tick: raw(tick) if _step(tick, bits) < pause else nought, span
     return raw, span
 
 
@@ -299,7 +314,7 @@ def _step(tick: int, bits: int) -> int:
     if bits == STEP_BITS:
         return tick
     span = 1 << bits
-    ahead = span // 2 if bits >= 7 else 1 + _chance(0, tick) % (span - 1)
+    ahead = span // 2 if bits >= MONOTONE_BITS else 1 + _chance(0, tick) % (span - 1)
     return (tick + ahead) % span
 
 

@@ -175,6 +175,13 @@ def test_what_would_not_be_read_again_is_refused(
     assert message is None or str(caught.value) == f"t: {message}"
 
 
+def test_the_largest_float_can_be_written_however_its_scaled_value_rounds() -> None:
+    item = field("float64", scale=Fraction(1, 3))
+
+    for value in (5.992310449541053e307, -5.992310449541053e307):  # a third of the largest, and rounded up
+        assert read(item, put(item, value)) == value
+
+
 def test_the_zero_of_a_float_may_be_a_step_as_well() -> None:
     assert registers(0.0, "float32") == [0, 0]
     assert registers(1e-45, "float32") == [0, 1]

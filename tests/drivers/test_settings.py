@@ -313,6 +313,12 @@ def test_an_array_is_expected_number_by_number(tmp_path: Path) -> None:
     assert tests[0].expect == {"t": Expected((1, 2.5))}
 
 
+def test_decimal_digits_may_have_texts(tmp_path: Path) -> None:
+    tag = _tag(tmp_path, "{address: 1, type: bcd16, enum: {0: none, 9999: all}}")
+
+    assert tag.modbus == Field("t", "holding", 1, "bcd16", enum=frozenset({0, 9999}))
+
+
 def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
     tag = _tag(tmp_path, "{address: 1, enum: {0: stopped, 2: running}, enum_else: unknown}")
 

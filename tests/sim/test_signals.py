@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.config.settings import Tag
+from edge_agent.core.counters import Counters
+from edge_agent.core.model import Column, Range
 from edge_agent.core.registers import Bit, with_factor
 from edge_agent.sim.signals import TICKS, nearest, scaled, shortest, signals, sources, tick_at
 
@@ -69,6 +71,15 @@ def test_a_number_with_a_factor_is_expected_at_the_power_of_its_tick(tag: MakeTa
     )
 
 
+def test_the_factor_of_a_counter_stands_still(tag: MakeTag) -> None:
+    held = tag("a", "uint32", 0, counter=True), tag("sf", "int16", 2)
+    tags = [replace(held[0], address=with_factor(held[0].modbus, held[1].modbus)), held[1]]
+    by_name = signals(tags)
+
+    assert {by_name["sf"].expected(tick) for tick in range(TICKS)} == {1}
+    assert by_name["a"].expected(7) == 41030.0
+
+
 def test_a_valid_range_holds_for_every_power_of_the_factor(tag: MakeTag) -> None:
     held = tag("a", "uint16", 0, valid=(1.0, 500.0)), tag("sf", "int16", 1)
     tags = [replace(held[0], address=with_factor(held[0].modbus, held[1].modbus)), held[1]]
@@ -82,6 +93,18 @@ def test_a_factor_that_is_not_there_is_refused(tag: MakeTag) -> None:
 
     with pytest.raises(ValueError, match="sf is a factor of other tags and not among them"):
         sources([replace(held[0], address=with_factor(held[0].modbus, held[1].modbus))])
+
+
+@pytest.mark.parametrize("kind", ["uint32", "float32", "uint16", "bcd16"])
+@pytest.mark.parametrize("every", [1, 5, 50, 140])
+def test_a_counter_is_never_seen_to_fall_but_to_nought(tag: MakeTag, kind: str, every: int) -> None:
+    tags = [tag(f"t{at}", kind, 2 * at, counter=True) for at in range(8)]
+    by_name = signals(tags)
+    watch = Counters([Column(name, "d", counter=Range(0, 0, 1e300)) for name in by_name])
+
+    for at in range(0, 3 * TICKS, every):
+        values = [by_name[name].expected(at % TICKS) for name in by_name]
+        assert watch.judged(values, None, at / 5) is None
 
 
 def test_all_pairs_of_sixty_mixed_tags_differ_at_every_tick(sixty: Sequence[Tag]) -> None:
