@@ -276,7 +276,7 @@ class App:
                 device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
             )
             if request.get("identity") is True and read.failure is None:
-                read = replace(read, identity=await self._pollers[name].identity())
+                read = replace(read, identity=(await self._pollers[name].identify()).says)
         except KeyError as error:
             raise EdgeAgentError(f"the running agent has no tag {error} in {name}") from error
         finally:

@@ -92,7 +92,7 @@ class OwnConnection:
         poller = self.driver.device(self.wire, device, b"{}", time.time_ns)
         read = await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
         if identity and read.failure is None:
-            return replace(read, identity=await poller.identity())
+            return replace(read, identity=(await poller.identify()).says)
         return read
 
 

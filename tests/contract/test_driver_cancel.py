@@ -226,13 +226,35 @@ def test_a_cancel_of_some_clients_does_not_disturb_the_others(stage: Stage, loop
     run(loop, test())
 
 
+@every_loop
+@every_driver
+def test_a_cancel_of_who_asks_what_a_device_is_leaves_nothing(stage: Stage, loop: str) -> None:
+    async def test() -> None:
+        async with (
+            stage.answering() as played,
+            nothing_left_behind(),
+            stage.device(played.port) as device,
+        ):
+            for _ in range(CANCELS // CLIENTS):
+                await cancelled([identify(device) for _ in range(CLIENTS)])
+                assert right(stage, await device.read("fast"))
+
+    run(loop, test())
+
+
 async def poll(stage: Stage, device: PolledDevice) -> None:
     """Read for ever; fails at the first value that is not right."""
     while True:
         assert right(stage, await device.read("fast"))
 
 
-async def cancelled(clients: Sequence[Awaitable[Scan | None]], within_s: float = 0.003) -> None:
+async def identify(device: PolledDevice) -> None:
+    """Ask for ever what it is; fails when it says something else."""
+    while True:
+        assert (await device.identify()).says in ("edge_agent simulated PLC 1.0", "")
+
+
+async def cancelled(clients: Sequence[Awaitable[object]], within_s: float = 0.003) -> None:
     """Cancel all of them at some moment within a time; each has to end by it, and soon."""
     tasks = [asyncio.ensure_future(client) for client in clients]
     await asyncio.sleep(random.random() * within_s)  # the moment of the cancel, not a wait

@@ -1,14 +1,16 @@
 """One Modbus device as a Poller: blocks are read in turn and decoded only when their bytes changed."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Protocol
 
 import structlog
 
 from edge_agent.config.settings import Device
+from edge_agent.core.claims import Identified, judged
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
@@ -16,7 +18,7 @@ from edge_agent.core.plan import Block, Unreadable
 from edge_agent.core.refused import Refused
 from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.client import Question, reading
-from edge_agent.drivers.modbus.identity import REQUEST, identity
+from edge_agent.drivers.modbus.identity import identity, said
 from edge_agent.drivers.modbus.search import ILLEGAL, REFUSALS, Search
 from edge_agent.drivers.modbus.turns import Urgency
 from edge_agent.drivers.modbus.wire import Answer, Pace
@@ -27,6 +29,11 @@ AGAIN_S = 3600.0
 """What was refused is asked for again once an hour: a device may get new firmware, or a module plugged in."""
 FRUITLESS_S = 60.0
 """After a search in which a device refused everything, the next one waits: that is no matter of addresses."""
+
+SLACK = 5.0
+"""Times its slowest answer: what a device has to say what it is, for it may have to look that up."""
+QUICKEST_S = 0.25
+"""It has this at least, a quarter of a usual interval: some devices let every unknown function time out."""
 
 log = structlog.get_logger("device")
 
@@ -73,8 +80,12 @@ class ModbusDevice:
     ) -> None:
         self._wire = wire
         self._unit = device.unit
+        self._profile = device.profile
         self._pace = wire.pace(device.timeout_s, device.turnaround_s)
         self._clock = clock
+        self._slowest_s = 0.0
+        # A poll that is kept waiting for so long does not miss its next due time.
+        self._spare_s = min((each.interval_s for each in device.groups.values()), default=math.inf) / 2
         m = short_name(document)
         self.schemas = {
             name: Schema(device.name, name, reading.columns, document, m)
@@ -105,12 +116,14 @@ class ModbusDevice:
         wide = max(answered) - min(answered) > its.resolution_s
         return _joined(its, time_ns, came, first if wide else None)
 
-    async def identity(self) -> str:
+    async def identify(self) -> Identified:
         """What it says it is; most devices refuse to say."""
-        try:
-            return identity((await self._wire.ask(self._unit, Question(REQUEST), self._pace)).data)
-        except DeviceError:
-            return ""
+        within_s = max(QUICKEST_S, SLACK * self._slowest_s)
+        pace = replace(self._pace, timeout_s=min(self._pace.timeout_s, self._spare_s, within_s))
+        found = await said(
+            lambda question: self._wire.ask(self._unit, question, pace, Urgency.PROBE), self._profile
+        )
+        return judged(identity(found), self._profile.identify, found)
 
     async def _blocks(self, its: "_Group") -> tuple[list["_Came"], DeviceError | None]:
         """What came of each block, in their order, and the last failure; refused ones are looked into."""
@@ -134,7 +147,9 @@ class ModbusDevice:
         return came, failed
 
     async def _ask(self, question: Question) -> Answer:
-        return await self._wire.ask(self._unit, question, self._pace)
+        answer = await self._wire.ask(self._unit, question, self._pace)
+        self._slowest_s = max(self._slowest_s, answer.received - answer.sent)
+        return answer
 
     # What is refused
 

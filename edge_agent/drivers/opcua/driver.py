@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from asyncua import ua
 
 from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Scan, Schema
 from edge_agent.drivers.driver import Explained
@@ -97,13 +98,13 @@ class OpcUaDevice:
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
 
-    async def identity(self) -> str:
-        """What its server says it is."""
+    async def identify(self) -> Identified:
+        """What its server says it is. No profile claims anything of it."""
         try:
             session = await self._wire.session()
-            return await session.identity()
+            return Identified(await session.identity())
         except DeviceError:
-            return ""
+            return Identified()
 
     async def _resolved(self, session: Session, group: str) -> Sequence[ua.NodeId | None]:
         """The nodes of a group in this session; found once, and again while some are not there."""
