@@ -39,6 +39,7 @@ from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import FollowedDevice, PolledDevice, driver
 from edge_agent.errors import DeviceError, EdgeAgentError
 from edge_agent.flow.announcements import Announcements, Lives
+from edge_agent.flow.identification import identify
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, follow
@@ -151,7 +152,7 @@ class App:
                     )
 
     def _groups(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
-        """What runs for a device: one task per group that has anything to say."""
+        """What runs for a device: one task per group that has anything to say, and who asks what it is."""
         groups = [(group, poller.schemas[name]) for name, group in device.groups.items()]
         works = [
             self._following(group, schema, poller, buffer)
@@ -165,6 +166,9 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 for work in works:
                     tasks.create_task(work(), name=f"device {device.name}")
+                if works:
+                    health = self._announcements.health[device.name]
+                    tasks.create_task(identify(poller, health), name=f"identity {device.name}")
 
         return run
 

@@ -166,4 +166,7 @@ def test_health_before_the_first_reading_says_so() -> None:
         "since": 5,
         "last_good": None,
         "why": "",
+        "identity": None,
+        "confirmed": False,
+        "mismatch": None,
     }
