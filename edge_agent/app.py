@@ -18,7 +18,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -280,7 +279,9 @@ class App:
                 device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
             )
             if request.get("identity") is True and read.failure is None:
-                read = replace(read, identity=(await self._pollers[name].identify()).says)
+                told = await reading.identify(self._pollers[name])
+                self._announcements.health[name].identify(told)
+                read = read.identified(told)
         except KeyError as error:
             raise EdgeAgentError(f"the running agent has no tag {error} in {name}") from error
         finally:
