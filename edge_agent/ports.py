@@ -26,6 +26,11 @@ class Poller(Protocol):
         """
         ...
 
+    @property
+    def refused(self) -> Sequence[str]:
+        """The tags that it does not give, as far as is known; for a while nobody asks for them."""
+        ...
+
 
 class Identifying(Protocol):
     """One device that can be asked what it is."""

@@ -42,6 +42,7 @@ class Health:
         self.last_good_ns: int | None = None
         self.why = ""
         self.identified = Identified()
+        self.refused: Sequence[str] = ()
         self._appeared = asyncio.Event()
         self._clock = clock
         self._changed = changed
@@ -81,6 +82,12 @@ class Health:
             log.info("device is the right one again", device=self.device)
         self._changed(self.device)
 
+    def refuse(self, tags: Sequence[str]) -> None:
+        """Enter which tags the device is known not to give."""
+        if tags != self.refused:
+            self.refused = tags
+            self._changed(self.device)
+
     def document(self, gateway: str) -> dict[str, object]:
         """The device's retained message. Times in ms UTC."""
         return {
@@ -94,6 +101,7 @@ class Health:
             "identity": self.identified.says or None,
             "confirmed": self.identified.confirmed,
             "mismatch": None if self.identified.mismatch is None else self.identified.mismatch.words,
+            "refused": list(self.refused),
         }
 
     def _overall(self) -> State:

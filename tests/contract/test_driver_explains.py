@@ -46,3 +46,13 @@ async def test_device_that_is_asked_what_it_is_is_read_right_all_the_while(stage
 
         assert all(right(stage, scan) for scan in scans)
         assert {each.says for each in await told} == {"edge_agent simulated PLC 1.0"}
+
+
+@every_driver
+async def test_device_that_gives_everything_refuses_nothing(stage: Stage) -> None:
+    async with stage.answering() as plc, stage.device(plc.port) as device:
+        assert list(device.refused) == []
+
+        await device.read("fast")
+
+        assert list(device.refused) == []

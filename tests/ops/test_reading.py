@@ -57,6 +57,8 @@ class Says:
 class Played:
     """A device that answers what it is told to."""
 
+    refused = ()
+
     def __init__(self, answers: Mapping[str, Scan | DeviceError]) -> None:
         self.answers = answers
         self.asked: list[str] = []

@@ -116,6 +116,11 @@ class ModbusDevice:
         wide = max(answered) - min(answered) > its.resolution_s
         return _joined(its, time_ns, came, first if wide else None)
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The tags that it refuses, group by group."""
+        return tuple(name for its in self._groups.values() for name in its.left_out)
+
     async def identify(self) -> Identified:
         """What it says it is; most devices refuse to say."""
         within_s = max(QUICKEST_S, SLACK * self._slowest_s)
@@ -231,6 +236,12 @@ class _Group:
     def whole(self) -> bool:
         """Its blocks are those of the plan, so that their columns follow each other."""
         return not self.refused
+
+    @property
+    def left_out(self) -> Iterable[str]:
+        """The tags that it is not asked for, in the order of the profile."""
+        refused = self.refused.fields
+        return [item.name for item in self.reading.fields if item.name in refused] if refused else ()
 
     def planned(self, fields: Sequence[Field], refused: Refused) -> Sequence[Block]:
         """The blocks of some fields."""

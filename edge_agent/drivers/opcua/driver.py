@@ -91,6 +91,11 @@ class OpcUaDevice:
             session, nodes, self._columns[group], settings, limits_of(self._device), self._clock
         )
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """None: what a server does not have is asked for every time, and costs no request of its own."""
+        return ()
+
     def subscriber(self, group: str) -> GroupSubscription:
         """The news of a group."""
         settings = self._device.groups[group]
