@@ -68,6 +68,7 @@ class App:
         self._intakes: dict[tuple[str, str], Intake] = {}
         self._pollers: dict[str, PolledDevice] = {}
         self._reach: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._connections: dict[str, Callable[[], Mapping[str, object]]] = {}
         self._asked: set[str] = set()
         self._buffer: Buffer | None = None
         self._stop = asyncio.Event()
@@ -134,17 +135,17 @@ class App:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             protocols = {each.profile.protocol for each in self._gateway.devices.values()}
             drivers = {name: driver(name) for name in protocols}
-            wires: dict[str, Any] = {}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:
                     continue
                 protocol = drivers[users[0].profile.protocol]
-                wires[name] = await stack.enter_async_context(protocol.connect(connection))
+                wire = await stack.enter_async_context(protocol.connect(connection))
+                self._connections[name] = partial(protocol.statistics, wire)
                 for device in users:
-                    poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
+                    poller = protocol.device(wire, device, self._documents[device.name], time.time_ns)
                     self._pollers[device.name] = poller
-                    self._reach[device.name] = partial(protocol.reach, wires[name])
+                    self._reach[device.name] = partial(protocol.reach, wire)
                     run = self._groups(device, poller, buffer)
                     group.create_task(
                         supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
@@ -296,6 +297,10 @@ class App:
             "version": __version__,
             "config": self._gateway.digest[:12],
             "up_s": round(time.monotonic() - self._started, 1),
+            "connections": {
+                name: {"place": self._gateway.connections[name].place, **statistics()}
+                for name, statistics in self._connections.items()
+            },
             "devices": {
                 name: health.document(self._gateway.id) for name, health in self._announcements.health.items()
             },

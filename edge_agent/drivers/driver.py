@@ -68,6 +68,13 @@ class Driver(Protocol):
         """Open the connection of a wire now, if it is not open. Raises DeviceError when it cannot be had."""
         ...
 
+    def statistics(self, wire: Any) -> Mapping[str, object]:  # noqa: ANN401 - a wire is the driver's own
+        """What went over a wire since it was made, and how it is doing now, as JSON has it.
+
+        `connected`, `opened` (how often) and `failures` (by quality reason) are of every protocol.
+        """
+        ...
+
     def explain(self, connection: settings.Connection, device: settings.Device) -> Sequence[Explained]:
         """What a device is asked over its connection, group by group, without asking it."""
         ...

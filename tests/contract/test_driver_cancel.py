@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from edge_agent.config.settings import (
+    Connection,
     Device,
     Group,
     Limits,
@@ -50,11 +51,16 @@ class Stage(Protocol):
     `opens_s` is about how long it takes until a device behind it is read for the first time.
     """
 
+    profile: Profile
     expected: tuple[Value, ...]
     opens_s: float
 
     def answering(self) -> AbstractAsyncContextManager["PlayedDevice"]:
         """A device that answers, until it is told otherwise."""
+        ...
+
+    def at(self, port: int) -> Connection:
+        """How that device is reached."""
         ...
 
     def device(self, port: int) -> AbstractAsyncContextManager[PolledDevice]:
@@ -81,9 +87,12 @@ class ModbusStage:
     @asynccontextmanager
     async def device(self, port: int) -> AsyncIterator[PolledDevice]:
         modbus = driver("modbus")
-        async with modbus.connect(ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)) as wire:
+        async with modbus.connect(self.at(port)) as wire:
             device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
             yield modbus.device(wire, device, b"{}", lambda: NOW)
+
+    def at(self, port: int) -> ModbusConnection:
+        return ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)
 
 
 class OpcUaStage:
@@ -105,9 +114,12 @@ class OpcUaStage:
     @asynccontextmanager
     async def device(self, port: int) -> AsyncIterator[PolledDevice]:
         opcua = driver("opcua")
-        async with opcua.connect(OpcUaConnection("plc", f"opc.tcp://127.0.0.1:{port}")) as wire:
+        async with opcua.connect(self.at(port)) as wire:
             device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
             yield opcua.device(wire, device, b"{}", lambda: NOW)
+
+    def at(self, port: int) -> OpcUaConnection:
+        return OpcUaConnection("plc", f"opc.tcp://127.0.0.1:{port}")
 
 
 class PlayedDevice:

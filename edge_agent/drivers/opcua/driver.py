@@ -32,6 +32,10 @@ class OpcUaDriver:
         """Open the session of a wire."""
         await wire.open()
 
+    def statistics(self, wire: SessionWire) -> dict[str, object]:
+        """Of the session of a wire."""
+        return wire.statistics()
+
     def explain(self, connection: Connection, device: Device) -> list[Explained]:  # noqa: ARG002 - as the port has it
         """The read requests and the subscriptions of all groups."""
         return [each for name in device.groups for each in _explained(device, name)]
