@@ -296,6 +296,7 @@ class App:
             "gateway": self._gateway.id,
             "version": __version__,
             "config": self._gateway.digest[:12],
+            "now": time.time_ns() // 1_000_000,
             "up_s": round(time.monotonic() - self._started, 1),
             "connections": {
                 name: {"place": self._gateway.connections[name].place, **statistics()}
