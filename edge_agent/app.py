@@ -18,7 +18,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +38,7 @@ from edge_agent.core.report import Reporter
 from edge_agent.drivers.driver import FollowedDevice, PolledDevice, driver
 from edge_agent.errors import DeviceError, EdgeAgentError
 from edge_agent.flow.announcements import Announcements, Lives
+from edge_agent.flow.identification import identify
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, follow
@@ -68,6 +68,7 @@ class App:
         self._intakes: dict[tuple[str, str], Intake] = {}
         self._pollers: dict[str, PolledDevice] = {}
         self._reach: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._connections: dict[str, Callable[[], Mapping[str, object]]] = {}
         self._asked: set[str] = set()
         self._buffer: Buffer | None = None
         self._stop = asyncio.Event()
@@ -134,24 +135,24 @@ class App:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             protocols = {each.profile.protocol for each in self._gateway.devices.values()}
             drivers = {name: driver(name) for name in protocols}
-            wires: dict[str, Any] = {}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:
                     continue
                 protocol = drivers[users[0].profile.protocol]
-                wires[name] = await stack.enter_async_context(protocol.connect(connection))
+                wire = await stack.enter_async_context(protocol.connect(connection))
+                self._connections[name] = partial(protocol.statistics, wire)
                 for device in users:
-                    poller = protocol.device(wires[name], device, self._documents[device.name], time.time_ns)
+                    poller = protocol.device(wire, device, self._documents[device.name], time.time_ns)
                     self._pollers[device.name] = poller
-                    self._reach[device.name] = partial(protocol.reach, wires[name])
+                    self._reach[device.name] = partial(protocol.reach, wire)
                     run = self._groups(device, poller, buffer)
                     group.create_task(
                         supervise(device.name, run, Backoff(random.uniform)), name=f"device {device.name}"
                     )
 
     def _groups(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
-        """What runs for a device: one task per group that has anything to say."""
+        """What runs for a device: one task per group that has anything to say, and who asks what it is."""
         groups = [(group, poller.schemas[name]) for name, group in device.groups.items()]
         works = [
             self._following(group, schema, poller, buffer)
@@ -165,6 +166,9 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 for work in works:
                     tasks.create_task(work(), name=f"device {device.name}")
+                if works:
+                    health = self._announcements.health[device.name]
+                    tasks.create_task(identify(poller, health), name=f"identity {device.name}")
 
         return run
 
@@ -280,7 +284,9 @@ class App:
                 device, self._pollers[name], names, time.time_ns, self._gateway.digest[:12]
             )
             if request.get("identity") is True and read.failure is None:
-                read = replace(read, identity=await self._pollers[name].identity())
+                told = await reading.identify(self._pollers[name])
+                self._announcements.health[name].identify(told)
+                read = read.identified(told)
         except KeyError as error:
             raise EdgeAgentError(f"the running agent has no tag {error} in {name}") from error
         finally:
@@ -306,7 +312,12 @@ class App:
             "gateway": self._gateway.id,
             "version": __version__,
             "config": self._gateway.digest[:12],
+            "now": time.time_ns() // 1_000_000,
             "up_s": round(time.monotonic() - self._started, 1),
+            "connections": {
+                name: {"place": self._gateway.connections[name].place, **statistics()}
+                for name, statistics in self._connections.items()
+            },
             "devices": {
                 name: health.document(self._gateway.id) for name, health in self._announcements.health.items()
             },

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from edge_agent.core.claims import Identified
 from edge_agent.core.cursor import Cursor
 from edge_agent.core.gap import Gap
 from edge_agent.core.mark import Mark
@@ -22,6 +23,22 @@ class Poller(Protocol):
 
         A request that fails alone leaves None and its quality in its columns. Raises DeviceError when nothing
         of the device answered. Never retries, never sleeps but for the pacing of its protocol.
+        """
+        ...
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """The tags that it does not give, as far as is known; for a while nobody asks for them."""
+        ...
+
+
+class Identifying(Protocol):
+    """One device that can be asked what it is."""
+
+    async def identify(self) -> Identified:
+        """What it says it is, held against what its profile claims.
+
+        Polls go first, and no answer is waited for long. One that refuses, is silent or absent says nothing.
         """
         ...
 

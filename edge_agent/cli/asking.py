@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from edge_agent.buffer.buffer import owner
@@ -104,7 +104,7 @@ class OwnConnection:
         poller = self.driver.device(self.wire, device, b"{}", time.time_ns)
         read = await reading.read(device, poller, names, time.time_ns, _config(self.gateway))
         if identity and read.failure is None:
-            return replace(read, identity=await poller.identity())
+            return read.identified(await reading.identify(poller))
         return read
 
     async def write(self, device: Device, order: Order) -> Result:

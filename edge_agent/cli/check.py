@@ -20,15 +20,16 @@ from edge_agent.errors import EdgeAgentError
 
 EPILOG = """\
 With --online, after a check without errors, every device is asked once for all
-its tags: whether it can be reached, what it says, which values are bad, and what
-to do about it. When an agent of the same configuration runs, it asks for us, over
-the connections that it has. Nothing is stored or sent.
+its tags: whether it can be reached, what it says it is, whether its profile is
+for such a device, which values are bad, and what to do about it. When an agent
+of the same configuration runs, it asks for us, over the connections that it has.
+Nothing is stored or sent.
 
   edge-agent check agent.yaml
   edge-agent check --online agent.yaml
 
-exit codes: 0 all is well, 1 mistakes, or a device with bad values or no answer,
-            2 no such file, 3 no device answers
+exit codes: 0 all is well, 1 mistakes, or a device with bad values, no answer or
+            another identity, 2 no such file, 3 no device answers
 """
 
 

@@ -62,15 +62,13 @@ def by_another_configuration(gateway: Gateway, all_seen: Sequence[Seen]) -> bool
 
 
 def lines(all_seen: Sequence[Seen]) -> Iterator[str]:
-    """One line per device, and one below it for each group that was answered."""
+    """One line per device, and below it what it is, and a line for each group that was answered."""
     width = max((len(each.device) for each in all_seen), default=0)
     for each in all_seen:
         connected = "" if each.connect_ms is None else f", connected in {each.connect_ms:g} ms"
         yield f"{each.verdict:<4}  {each.device:<{width}}  {each.words}{connected}"
-        if each.reading is not None and each.reading.identity:
-            yield f"      says it is {each.reading.identity}"
         if each.reading is not None:
-            yield from (f"      {line}" for line in _groups(each.reading))
+            yield from (f"      {line}" for line in (*_identity(each.reading), *_groups(each.reading)))
 
 
 def document(all_seen: Sequence[Seen]) -> list[Mapping[str, object]]:
@@ -129,7 +127,8 @@ def _judged(gateway: Gateway, device: Device, read: Reading, connect_ms: float |
     if failed:
         words = f"group {failed[0].group}: {advice(failed[0], device, connection)}"
         return Seen(device.name, "warn", words, connect_ms, read)
-    return Seen(device.name, "warn" if read.bad else "ok", words_of(read), connect_ms, read)
+    verdict: Verdict = "warn" if read.bad or read.mismatch else "ok"
+    return Seen(device.name, verdict, words_of(read), connect_ms, read)
 
 
 def words_of(read: Reading) -> str:
@@ -144,6 +143,13 @@ def words_of(read: Reading) -> str:
 def _named(rows: Sequence[Row]) -> str:
     names = ", ".join(f"{row.tag} {row.quality}" for row in rows[:NAMED])
     return names if len(rows) <= NAMED else f"{names} and {len(rows) - NAMED} more"
+
+
+def _identity(read: Reading) -> Iterator[str]:
+    if read.identity:
+        yield f"says it is {read.identity}"
+    if read.mismatch:
+        yield f"not what its profile is for: {read.mismatch}; is the unit right, is the profile?"
 
 
 def _groups(read: Reading) -> Iterator[str]:

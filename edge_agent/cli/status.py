@@ -2,14 +2,21 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, Ended
 from edge_agent.cli.configured import add_config, gateway_of
-from edge_agent.cli.table import size, span, table, when
+from edge_agent.cli.table import Cell, ago, size, span, table
+from edge_agent.config.problems import counted
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
+
+WIDTH = 80
+"""Columns of a terminal in a cabinet."""
+NAMED = 8
+"""Refused tags named; `--json` has all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, "the configuration of the agent that is asked")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.epilog = (
-        "exit codes: 0 all is well, 1 a device, the disk or a destination is not, 3 no agent answers"
+        "exit codes: 0 all is well, 1 a device (also one that is not what its profile is for),\n"
+        "            the disk or a destination is not, 3 no agent answers"
     )
 
 
@@ -28,12 +36,13 @@ def run(args: argparse.Namespace) -> int:
         answer = control.ask(control.socket_path(gateway.buffer.path.parent), "status")
     except EdgeAgentError as error:
         raise Ended(str(error), UNREACHABLE) from error
-    print(json.dumps(answer) if args.json else "\n".join(_lines(answer)))
-    return OK if _well(answer) else PROBLEM
+    print(json.dumps(answer) if args.json else "\n".join(lines(answer)))
+    return OK if well(answer) else PROBLEM
 
 
-def _well(answer: Mapping[str, Any]) -> bool:
-    devices = all(each["state"] == "ok" for each in answer["devices"].values())
+def well(answer: Mapping[str, Any]) -> bool:
+    """Whether nobody has to look after anything."""
+    devices = all(each["state"] == "ok" and each["mismatch"] is None for each in answer["devices"].values())
     return (
         devices
         and not answer["buffer"]["failing"]
@@ -41,33 +50,80 @@ def _well(answer: Mapping[str, Any]) -> bool:
     )
 
 
-def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    buffer = answer["buffer"]
+def lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What a person is shown: tables of 80 columns for usual names, and below a row what is not well."""
+    buffer, now = answer["buffer"], answer["now"]
     yield f"{answer['gateway']}  edge-agent {answer['version']}, up {span(answer['up_s'])}"
-    if answer["devices"]:
-        yield ""
-        yield from table(
-            ("DEVICE", "STATE", "SINCE", "LAST GOOD READ", "WHY"),
-            [
-                (name, each["state"], when(each["since"]), when(each["last_good"]), each["why"])
-                for name, each in answer["devices"].items()
-            ],
-        )
-    if answer["destinations"]:
-        yield ""
-        yield from table(
-            ("DESTINATION", "LINK", "DELIVERED UNTIL", "WAITING", "OLDEST", "SCANS", "MESSAGES", "WHY"),
-            [_destination(name, each) for name, each in answer["destinations"].items()],
-        )
+    yield from _rows(
+        ("CONNECTION", "LINK", "BUSY %", "REQUESTS", "FAILED", "OPENED", "PLACE"),
+        [_connection(name, each) for name, each in answer["connections"].items()],
+        [_of_connection(each) for each in answer["connections"].values()],
+    )
+    yield from _rows(
+        ("DEVICE", "STATE", "FOR", "LAST GOOD READ"),
+        [_device(name, each, now) for name, each in answer["devices"].items()],
+        [_of_device(each) for each in answer["devices"].values()],
+    )
+    yield from _rows(
+        ("DESTINATION", "LINK", "DELIVERED UNTIL", "WAITING", "OLDEST", "SCANS", "MESSAGES"),
+        [_destination(name, each, now) for name, each in answer["destinations"].items()],
+        [[each["why"]] for each in answer["destinations"].values()],
+    )
     yield ""
     disk = "the disk cannot be written" if buffer["failing"] else f"{size(buffer['bytes'])} on disk"
     books = f"{buffer['appended']} scans stored, {buffer['evicted_segments']} segments evicted"
     yield f"buffer {buffer['b']}: {disk}, {books}"
 
 
-def _destination(name: str, each: Mapping[str, Any]) -> tuple[str | int, ...]:
+def _rows(
+    head: Sequence[str], rows: Sequence[Sequence[Cell]], notes: Sequence[Iterable[str]]
+) -> Iterator[str]:
+    """A table with an empty line above it and notes below its rows; nothing at all without rows."""
+    if not rows:
+        return
+    title, *shown = table(head, rows)
+    yield from ("", title)
+    for line, below in zip(shown, notes, strict=True):
+        yield line
+        for note in below:
+            yield from wrap(note, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6)
+
+
+def _connection(name: str, each: Mapping[str, Any]) -> tuple[Cell, ...]:
+    failed = sum(each["failures"].values())
     link = "up" if each["connected"] else "down"
-    until = when(each["delivered_until"])
+    busy, requests = each.get("utilisation_percent", ""), each.get("requests", "")
+    return name, link, busy, requests, failed, each["opened"], each["place"]
+
+
+def _of_connection(each: Mapping[str, Any]) -> Iterator[str]:
+    if each["failures"]:
+        yield "failed: " + ", ".join(f"{count} {reason}" for reason, count in each["failures"].items())
+    for unit in each.get("silent", ()):
+        yield (
+            f"unit {unit['unit']} is silent: {unit['misses']} times; "
+            f"asked again in {unit['next_probe_s']:.0f} s"
+        )
+
+
+def _device(name: str, each: Mapping[str, Any], now: float) -> tuple[Cell, ...]:
+    return name, each["state"], span((now - each["since"]) / 1000), ago(each["last_good"], now)
+
+
+def _of_device(each: Mapping[str, Any]) -> Iterator[str]:
+    if each["why"]:
+        yield each["why"]
+    if each["mismatch"] is not None:
+        yield f"not what its profile is for: {each['mismatch']}"
+    refused = each["refused"]
+    if refused:
+        more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+        yield f"{counted(len(refused), 'tag')} refused: {', '.join(refused[:NAMED])}{more}"
+
+
+def _destination(name: str, each: Mapping[str, Any], now: float) -> tuple[Cell, ...]:
+    link = "up" if each["connected"] else "down"
     waiting = f"{each['waiting']}{'+' if each['more'] else ''}"
-    oldest = "" if each["oldest"] is None else when(each["oldest"])
-    return name, link, until, waiting, oldest, each["scans"], each["messages"], each["why"]
+    oldest = "" if each["oldest"] is None else ago(each["oldest"], now)
+    until = ago(each["delivered_until"], now)
+    return name, link, until, waiting, oldest, each["scans"], each["messages"]

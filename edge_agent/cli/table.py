@@ -42,9 +42,14 @@ def when(ms: float | None) -> str:
     return "never" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def ago(ms: float | None, now: float) -> str:
+    """How long a time lies back, both in ms UTC: `3 min 20 s ago`; `never` for none."""
+    return "never" if ms is None else f"{span((now - ms) / 1000)} ago"
+
+
 def span(seconds: float) -> str:
     """How long something lasts, in at most two units: `3 h 20 min`."""
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:

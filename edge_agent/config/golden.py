@@ -2,11 +2,13 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_agent.config.kinds import Decoded
 from edge_agent.config.settings import Expected, GoldenTest, Profile, Tag
+from edge_agent.core.claims import judged
 from edge_agent.core.model import Value
+from edge_agent.core.registers import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,23 @@ def failures(profile: Profile, decoded: Decoded) -> list[Failure]:
 def _mismatches(profile: Profile, test: GoldenTest, decoded: Decoded) -> Iterator[tuple[str, str]]:
     tags = {tag.name: tag for tag in profile.tags}
     got = decoded(profile, test)
+    yield from _contradictions(profile, test, decoded)
     for column, expected in test.expect.items():
         name, _, part = column.partition(".")
         if column not in got:
             yield column, "the test gives nothing for it"
         elif message := _mismatch(expected, *got[column], tags[name], part):
             yield column, message
+
+
+def _contradictions(profile: Profile, test: GoldenTest, decoded: Decoded) -> Iterator[tuple[str, str]]:
+    """What a dump that holds the registers of a claim says against it."""
+    fields = {claim.name: claim.place for claim in profile.identify if isinstance(claim.place, Field)}
+    tags = tuple(Tag(name, "identify", field.type, field) for name, field in fields.items())
+    got = decoded(replace(profile, tags=tags), test) if tags else {}
+    told = judged("", profile.identify, {fields[name]: value for name, (value, _) in got.items()})
+    if told.mismatch is not None:
+        yield told.mismatch.place, f"identify expects {told.mismatch.expected}, got {told.mismatch.found}"
 
 
 def _mismatch(expected: Expected, value: Value, quality: str, tag: Tag, part: str) -> str | None:

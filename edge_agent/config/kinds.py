@@ -18,6 +18,7 @@ from edge_agent.config.settings import (
     Profile,
     Tag,
 )
+from edge_agent.core.claims import Claim
 from edge_agent.core.model import Value
 
 Decoded = Callable[[Profile, GoldenTest], Mapping[str, tuple[Value, str]]]
@@ -31,6 +32,7 @@ class Contents:
     tags: tuple[Tag, ...]
     limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...]
+    identify: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

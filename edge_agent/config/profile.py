@@ -156,6 +156,7 @@ def profile_of(section: Section, kinds: Mapping[str, Kind], digest: str) -> Prof
         tags=contents.tags,
         limits=contents.limits,
         tests=contents.tests,
+        identify=contents.identify,
     )
 
 

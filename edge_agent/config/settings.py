@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_agent.core.cadence import phase
+from edge_agent.core.claims import Claim
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
@@ -138,7 +139,7 @@ class Profile:
     """What a type of device offers.
 
     `digest` is the SHA-256, in hex, of the file, of the files it extends and of its parameters. `families`
-    names the tags that each entry with `for` has become.
+    names the tags that each entry with `for` has become. `identify` is what such devices say of themselves.
     """
 
     id: str
@@ -151,6 +152,7 @@ class Profile:
     limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...] = ()
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identify: tuple[Claim, ...] = ()
 
 
 Transport = Literal["tcp", "udp", "tls", "serial"]

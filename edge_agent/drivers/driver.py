@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from edge_agent.config import settings
 from edge_agent.core.model import Schema
-from edge_agent.ports import Clock, Poller, Subscriber
+from edge_agent.ports import Clock, Identifying, Poller, Subscriber
 
 _BUILT_IN: Mapping[str, str] = {
     "modbus": "edge_agent.drivers.modbus.driver:ModbusDriver",
@@ -16,16 +16,12 @@ _BUILT_IN: Mapping[str, str] = {
 }
 
 
-class PolledDevice(Poller, Protocol):
-    """A device that can be polled, and what its scans look like."""
+class PolledDevice(Poller, Identifying, Protocol):
+    """A device that can be polled, what its scans look like, and what it is."""
 
     @property
     def schemas(self) -> Mapping[str, Schema]:
         """The schema of each group's scans."""
-        ...
-
-    async def identity(self) -> str:
-        """What it says it is: maker, product, version; empty when it does not say, or does not answer."""
         ...
 
 
@@ -70,6 +66,13 @@ class Driver(Protocol):
 
     async def reach(self, wire: Any) -> None:  # noqa: ANN401 - a wire is the driver's own
         """Open the connection of a wire now, if it is not open. Raises DeviceError when it cannot be had."""
+        ...
+
+    def statistics(self, wire: Any) -> Mapping[str, object]:  # noqa: ANN401 - a wire is the driver's own
+        """What went over a wire since it was made, and how it is doing now, as JSON has it.
+
+        `connected`, `opened` (how often) and `failures` (by quality reason) are of every protocol.
+        """
         ...
 
     def explain(self, connection: settings.Connection, device: settings.Device) -> Sequence[Explained]:

@@ -1,10 +1,12 @@
 """How a device is doing: one event per change of state, and the document that tells the cloud."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
 
+from edge_agent.core.claims import Identified
 from edge_agent.core.model import Scan, Schema, bad
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
@@ -39,6 +41,9 @@ class Health:
         self.since_ns = clock()
         self.last_good_ns: int | None = None
         self.why = ""
+        self.identified = Identified()
+        self.refused: Sequence[str] = ()
+        self._appeared = asyncio.Event()
         self._clock = clock
         self._changed = changed
         self._groups: dict[str, tuple[State, str]] = {}
@@ -55,6 +60,34 @@ class Health:
             self._change(overall, next((w for s, w in self._groups.values() if s != "ok"), ""), now_ns)
         return before == "down" and state != "down"
 
+    async def appeared(self) -> None:
+        """Wait until it has first answered, or is back after being down: it may be another one now."""
+        await self._appeared.wait()
+        self._appeared.clear()
+
+    def identify(self, told: Identified) -> None:
+        """Enter what it has said it is."""
+        before, self.identified = self.identified, told
+        if told == before:
+            return
+        if told.mismatch is not None and told.mismatch != before.mismatch:
+            log.warning(
+                "device is another one",
+                device=self.device,
+                place=told.mismatch.place,
+                expected=told.mismatch.expected,
+                found=told.mismatch.found,
+            )
+        elif told.confirmed and before.mismatch is not None:
+            log.info("device is the right one again", device=self.device)
+        self._changed(self.device)
+
+    def refuse(self, tags: Sequence[str]) -> None:
+        """Enter which tags the device is known not to give."""
+        if tags != self.refused:
+            self.refused = tags
+            self._changed(self.device)
+
     def document(self, gateway: str) -> dict[str, object]:
         """The device's retained message. Times in ms UTC."""
         return {
@@ -65,6 +98,10 @@ class Health:
             "since": self.since_ns // 1_000_000,
             "last_good": None if self.last_good_ns is None else self.last_good_ns // 1_000_000,
             "why": self.why,
+            "identity": self.identified.says or None,
+            "confirmed": self.identified.confirmed,
+            "mismatch": None if self.identified.mismatch is None else self.identified.mismatch.words,
+            "refused": list(self.refused),
         }
 
     def _overall(self) -> State:
@@ -83,4 +120,6 @@ class Health:
         else:
             event = "device down" if state == "down" else "device answers in part"
             log.warning(event, device=self.device, why=why)
+        if state != "down" and before in ("starting", "down"):
+            self._appeared.set()
         self._changed(self.device)

@@ -35,6 +35,7 @@ async def poll(polling: Polling) -> None:
         due, missed = polling.cadence.next(loop.time())
         await asyncio.sleep(due - loop.time())
         scan, answered = await _read(polling)
+        polling.health.refuse(polling.poller.refused)
         if missed and answered and last_ns is not None:
             polling.intake.overrun(polling.life, last_ns, scan.time_ns, missed)
         last_ns = scan.time_ns if answered else None

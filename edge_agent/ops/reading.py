@@ -3,19 +3,23 @@
 Nothing of it enters the log. It travels over the control socket as JSON.
 """
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter  # the clock of some loops stands still within a turn
 from typing import Any
 
 from edge_agent.config.settings import Device, Tag
+from edge_agent.core.claims import Identified
 from edge_agent.core.model import GOOD, Scan, Value, bad
 from edge_agent.core.payload import milliseconds, presented
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock, Poller
+from edge_agent.ports import Clock, Identifying, Poller
 
 WITHIN_S = 30.0
 """For a whole device, in its turn among the polls: nobody waits longer at a terminal."""
+IDENTIFY_S = 5.0
+"""For what it is, behind all polls: on a wire without a spare moment the values are worth showing without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class GroupRead:
 class Reading:
     """What a device said. `config` names the configuration by which it was read.
 
-    `identity` is what it says it is, empty when it does not say; None when nobody asked.
+    `identity` is what it says it is, empty when it does not say; None when nobody asked. `mismatch` is what
+    contradicts its profile, in words, empty when nothing does.
     """
 
     device: str
@@ -58,6 +63,7 @@ class Reading:
     groups: tuple[GroupRead, ...]
     rows: tuple[Row, ...]
     identity: str | None = None
+    mismatch: str = ""
 
     @property
     def failure(self) -> GroupRead | None:
@@ -69,6 +75,11 @@ class Reading:
     def bad(self) -> Sequence[Row]:
         """The columns whose value is not known."""
         return [row for row in self.rows if row.quality.startswith("bad:")]
+
+    def identified(self, told: Identified) -> "Reading":
+        """The reading with what the device has said it is."""
+        mismatch = "" if told.mismatch is None else told.mismatch.words
+        return replace(self, identity=told.says, mismatch=mismatch)
 
     def document(self) -> dict[str, Any]:
         """The reading as JSON has it."""
@@ -83,6 +94,7 @@ class Reading:
             tuple(GroupRead(**each) for each in document["groups"]),
             tuple(Row(**each) for each in document["rows"]),
             document.get("identity"),
+            document.get("mismatch", ""),
         )
 
 
@@ -136,6 +148,15 @@ async def read(
     reasons = {each.group: bad(each.reason) for each in groups if each.reason}
     rows = [_row(name, *there[name], came.get(name), reasons) for name in wanted]
     return Reading(device.name, config, tuple(groups), tuple(rows))
+
+
+async def identify(device: Identifying) -> Identified:
+    """What a device that was read says it is."""
+    try:
+        async with asyncio.timeout(IDENTIFY_S):
+            return await device.identify()
+    except TimeoutError:
+        return Identified()
 
 
 _Came = tuple[Value, Value, str, float, float]

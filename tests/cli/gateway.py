@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent import cli
+from edge_agent.config.shelf import shipped_profiles
 from edge_agent.demo.programs import free_port
 
 
@@ -26,6 +27,14 @@ def config(folder: Path, plcs: Mapping[str, int], more: str = "") -> Path:
         f"buffer: {{path: ./state/buffer}}\n{more}"
     )
     return path
+
+
+def claim_vendor(folder: Path, vendor: str) -> None:
+    """From now on the profile of the meters beside a file claims that this is their vendor."""
+    own = folder / "profiles" / "eastron"
+    own.mkdir(parents=True)
+    text = (shipped_profiles() / "eastron" / "sdm630-v2.yaml").read_text()
+    (own / "sdm630-v2.yaml").write_text(f"{text}identify: [{{object: vendor, equals: {vendor}}}]\n")
 
 
 def add_device(path: Path, name: str, connection: str) -> None:

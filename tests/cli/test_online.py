@@ -9,7 +9,7 @@ from edge_agent.demo.programs import free_port
 from edge_agent.ops.reading import GroupRead, Reading, Row
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
-from tests.cli.gateway import Terminal, add_device, config
+from tests.cli.gateway import Terminal, add_device, claim_vendor, config
 from tests.cli.test_read import PRESS
 from tests.e2e.plant import plant, tags
 
@@ -75,6 +75,53 @@ async def test_device_with_bad_values_is_a_warning_that_names_them(
         assert await terminal.type("check", "--online", str(path)) == 1
 
     assert "warn  press  1 of 2 values bad: absent bad:illegal_address, connected in" in terminal.out
+
+
+async def test_device_that_is_another_one_is_a_warning_with_what_was_expected(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    claim_vendor(tmp_path, "Eastron")
+    async with ModbusPlc(tags("meter")) as plc:
+        path = config(tmp_path, {"meter": plc.port})
+
+        assert await terminal.type("check", "--online", str(path)) == 1
+        told = terminal.out.splitlines()
+        assert await terminal.type("check", "--online", "--json", str(path)) == 1
+
+    assert told[1].startswith("warn  meter  12 values, connected in ")
+    assert told[2] == "      says it is edge_agent simulated PLC 1.0"
+    assert told[3] == (
+        "      not what its profile is for: vendor is 'edge_agent' instead of 'Eastron'; "
+        "is the unit right, is the profile?"
+    )
+    (seen,) = json.loads(terminal.out)["devices"]
+    assert seen["reading"]["mismatch"] == "vendor is 'edge_agent' instead of 'Eastron'"
+
+
+async def test_device_that_is_the_right_one_is_ok(tmp_path: Path, terminal: Terminal) -> None:
+    claim_vendor(tmp_path, "edge_agent")
+    async with ModbusPlc(tags("meter")) as plc:
+        path = config(tmp_path, {"meter": plc.port})
+
+        assert await terminal.type("check", "--online", str(path)) == 0
+
+    assert "profile is for" not in terminal.out
+
+
+async def test_running_agent_tells_of_another_device(tmp_path: Path, terminal: Terminal) -> None:
+    claim_vendor(tmp_path, "Eastron")
+    async with plant(tmp_path, free_port()) as site:
+        site.agent.start()
+        (told,) = await site.agent.tells("device is another one")
+
+        assert await terminal.type("check", "--online", str(tmp_path / "agent.yaml")) == 1
+
+        assert len(site.agent.events("device is another one")) == 1
+    assert (told["device"], told["place"], told["expected"], told["found"]) == (
+        "meter", "vendor", "'Eastron'", "'edge_agent'",
+    )  # fmt: skip
+    assert "warn  meter  12 values\n" in terminal.out
+    assert "not what its profile is for: vendor is 'edge_agent' instead of 'Eastron'" in terminal.out
 
 
 async def test_running_agent_is_asked_and_keeps_the_only_connection(

@@ -1,6 +1,6 @@
 import pytest
 
-from edge_agent.cli.table import shown, size, span, table, when
+from edge_agent.cli.table import ago, shown, size, span, table, when
 from edge_agent.core.model import Value
 
 
@@ -56,3 +56,10 @@ def test_time_is_utc_to_the_second() -> None:
 )
 def test_value_is_written_as_people_write_it(value: Value, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(None, "never"), (1_000, "1 min 40 s ago"), (101_000, "0 s ago"), (101_900, "0 s ago")]
+)
+def test_time_that_lies_back_is_a_span_and_never_one_of_the_future(ms: int | None, text: str) -> None:
+    assert ago(ms, 101_000) == text

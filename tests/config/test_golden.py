@@ -5,6 +5,7 @@ import pytest
 
 from edge_agent.config.golden import Failure, failures, run
 from edge_agent.config.settings import Expected, GoldenTest, Group, Limits, Profile, Tag
+from edge_agent.core.claims import Claim
 from edge_agent.core.registers import Bit, Field
 from edge_agent.drivers.modbus.replay import decoded
 
@@ -93,6 +94,26 @@ def test_an_expectation_that_does_not_hold_says_what_came(
 
     assert run(profile, decoded) == [f"test 'shift start': {column}: {message}"]
     assert failures(profile, decoded) == [Failure(0, column, message)]
+
+
+CODE = Field("holding 9", "holding", 9, "uint16")
+CLAIMED = replace(PROFILE, identify=(Claim("vendor", ("Acme",)), Claim(CODE, (112,))))
+
+
+@pytest.mark.parametrize(
+    ("tables", "failed"),
+    [
+        ({"holding": {0: 2, 9: 112}}, []),
+        ({"holding": {0: 2}}, []),  # the dump does not hold it
+        ({"holding": {0: 2, 9: 5}}, ["test 'shift start': holding 9: identify expects 112, got 5"]),
+    ],
+)
+def test_a_dump_that_holds_what_is_claimed_has_to_say_it(
+    tables: dict[str, dict[int, int]], failed: list[str]
+) -> None:
+    profile = replace(CLAIMED, tests=(GoldenTest("shift start", tables, {"state": Expected(2)}),))
+
+    assert run(profile, decoded) == failed
 
 
 def _with(tables: dict[str, dict[int, int]], column: str, expected: Expected) -> Profile:

@@ -257,6 +257,7 @@ JARGON = (
             "sources",
             "limits",
             "addressing",
+            "identify",
             "defaults",
             "groups",
             "tags",
@@ -287,6 +288,19 @@ def test_whatever_a_tag_says_the_loader_answers_in_its_own_words(
     tag: dict[str, object], style: str, test: dict[str, object]
 ) -> None:
     _answers({"tags": {"force": {"address": 1, **tag}}, "addressing": style, "tests": [test]})
+
+
+@settings(max_examples=300)
+@given(
+    claim=st.dictionaries(st.sampled_from(["read", "object", "equals", "one_of", "contains"]), ANYTHING),
+    read=st.fixed_dictionaries(
+        {"address": st.integers(0, 65535)}, optional={"type": ANYTHING, "table": ANYTHING, "length": ANYTHING}
+    ),
+)
+def test_whatever_a_claim_says_the_loader_answers_in_its_own_words(
+    claim: dict[str, object], read: dict[str, object]
+) -> None:
+    _answers({"identify": [claim, {**claim, "read": read}]})
 
 
 def _answers(changes: dict[str, object]) -> None:

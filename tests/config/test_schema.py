@@ -58,6 +58,7 @@ def test_seeded_mistakes_are_seen_as_far_as_a_schema_can_see_them() -> None:
         PRESS
         + 'tags: {"a_{n}": {address: "{n}", for: {n: "0..7"}, type: "{t}", length: "{n+1}", deadband: 2%}}',
         PRESS + "tags: {a: {address: 1, bits: {x: 0, y: {bits: [1, 2]}}, enum: {1: x}}}",
+        PRESS + 'tags: {}\nidentify: [{object: vendor, one_of: [a, "{b}"]}, {read: {address: 1}, equals: 5}]',
         PRESS + 'tags: {}\nparams: {n: {type: int, default: 5}}\ngroups: {g: {interval: "{n}s"}}',
         HEAD
         + "extends: a/b@1\ntags: {a: {unit: V}, b: null, c: {enum: {1: null}}}\nlimits: {max_gap: null}\n",
@@ -78,6 +79,8 @@ def test_what_a_profile_may_say_is_valid(text: str) -> None:
         (PRESS + "tags: {a: {address: 1, unit: null}}", "tags.a.unit"),
         (PRESS + "tags: {a: {address: 1, bits: {x: z}}}", "tags.a.bits.x"),
         (PRESS + "tags: {}\nparams: {a: {type: integer}}", "params.a.type"),
+        (PRESS + "tags: {}\nidentify: [{object: vendro, equals: a}]", "identify.0.object"),
+        (PRESS + "tags: {}\nidentify: [{read: {adress: 1}, equals: 5}]", "identify.0.read"),
         (PRESS + "tags: {}\ntests: [{registers: {holdin: {}}, expect: {a: 1}}]", "tests.0.registers"),
         (PRESS + "tags: {}\ntests: [{name: x, registers: {}, expect: {a: {adress: 1}}}]", "tests.0.expect.a"),
         (HEAD + "extends: a/b@1\ntags: {a: {adress: 1}}\n", ""),

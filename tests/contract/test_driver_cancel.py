@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from edge_agent.config.settings import (
+    Connection,
     Device,
     Group,
     Limits,
@@ -50,11 +51,16 @@ class Stage(Protocol):
     `opens_s` is about how long it takes until a device behind it is read for the first time.
     """
 
+    profile: Profile
     expected: tuple[Value, ...]
     opens_s: float
 
     def answering(self) -> AbstractAsyncContextManager["PlayedDevice"]:
         """A device that answers, until it is told otherwise."""
+        ...
+
+    def at(self, port: int) -> Connection:
+        """How that device is reached."""
         ...
 
     def device(self, port: int) -> AbstractAsyncContextManager[PolledDevice]:
@@ -81,9 +87,12 @@ class ModbusStage:
     @asynccontextmanager
     async def device(self, port: int) -> AsyncIterator[PolledDevice]:
         modbus = driver("modbus")
-        async with modbus.connect(ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)) as wire:
+        async with modbus.connect(self.at(port)) as wire:
             device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
             yield modbus.device(wire, device, b"{}", lambda: NOW)
+
+    def at(self, port: int) -> ModbusConnection:
+        return ModbusConnection("plc", "127.0.0.1", port, timeout_s=5.0)
 
 
 class OpcUaStage:
@@ -105,9 +114,12 @@ class OpcUaStage:
     @asynccontextmanager
     async def device(self, port: int) -> AsyncIterator[PolledDevice]:
         opcua = driver("opcua")
-        async with opcua.connect(OpcUaConnection("plc", f"opc.tcp://127.0.0.1:{port}")) as wire:
+        async with opcua.connect(self.at(port)) as wire:
             device = Device("d", self.profile, "plc", 1, GROUPS, self.tags)
             yield opcua.device(wire, device, b"{}", lambda: NOW)
+
+    def at(self, port: int) -> OpcUaConnection:
+        return OpcUaConnection("plc", f"opc.tcp://127.0.0.1:{port}")
 
 
 class PlayedDevice:
@@ -226,13 +238,35 @@ def test_a_cancel_of_some_clients_does_not_disturb_the_others(stage: Stage, loop
     run(loop, test())
 
 
+@every_loop
+@every_driver
+def test_a_cancel_of_who_asks_what_a_device_is_leaves_nothing(stage: Stage, loop: str) -> None:
+    async def test() -> None:
+        async with (
+            stage.answering() as played,
+            nothing_left_behind(),
+            stage.device(played.port) as device,
+        ):
+            for _ in range(CANCELS // CLIENTS):
+                await cancelled([identify(device) for _ in range(CLIENTS)])
+                assert right(stage, await device.read("fast"))
+
+    run(loop, test())
+
+
 async def poll(stage: Stage, device: PolledDevice) -> None:
     """Read for ever; fails at the first value that is not right."""
     while True:
         assert right(stage, await device.read("fast"))
 
 
-async def cancelled(clients: Sequence[Awaitable[Scan | None]], within_s: float = 0.003) -> None:
+async def identify(device: PolledDevice) -> None:
+    """Ask for ever what it is; fails when it says something else."""
+    while True:
+        assert (await device.identify()).says in ("edge_agent simulated PLC 1.0", "")
+
+
+async def cancelled(clients: Sequence[Awaitable[object]], within_s: float = 0.003) -> None:
     """Cancel all of them at some moment within a time; each has to end by it, and soon."""
     tasks = [asyncio.ensure_future(client) for client in clients]
     await asyncio.sleep(random.random() * within_s)  # the moment of the cancel, not a wait

@@ -1,9 +1,12 @@
 """Every driver says what it will ask before it asks, and what a device says it is."""
 
+import asyncio
+
 from edge_agent.config.settings import Device
+from edge_agent.core.claims import Identified
 from edge_agent.drivers.driver import driver
 from edge_agent.sim.faults import Faults
-from tests.contract.test_driver_cancel import ModbusStage, Stage, every_driver
+from tests.contract.test_driver_cancel import ModbusStage, Stage, every_driver, right
 
 
 @every_driver
@@ -21,9 +24,9 @@ def test_every_tag_comes_of_some_request_of_its_group(stage: ModbusStage) -> Non
 
 
 @every_driver
-async def test_device_says_what_it_is(stage: Stage) -> None:
+async def test_device_says_what_it_is_and_without_claims_nothing_is_confirmed(stage: Stage) -> None:
     async with stage.answering() as plc, stage.device(plc.port) as device:
-        assert await device.identity() == "edge_agent simulated PLC 1.0"
+        assert await device.identify() == Identified("edge_agent simulated PLC 1.0")
 
 
 @every_driver
@@ -31,4 +34,25 @@ async def test_device_that_is_absent_says_nothing(stage: Stage) -> None:
     async with stage.answering() as plc, stage.device(plc.port) as device:
         await plc.switch(Faults(refuse=True))
 
-        assert not await device.identity()
+        assert await device.identify() == Identified()
+
+
+@every_driver
+async def test_device_that_is_asked_what_it_is_is_read_right_all_the_while(stage: Stage) -> None:
+    async with stage.answering() as plc, stage.device(plc.port) as device:
+        told = asyncio.gather(*(device.identify() for _ in range(5)))
+
+        scans = [await device.read("fast") for _ in range(5)]
+
+        assert all(right(stage, scan) for scan in scans)
+        assert {each.says for each in await told} == {"edge_agent simulated PLC 1.0"}
+
+
+@every_driver
+async def test_device_that_gives_everything_refuses_nothing(stage: Stage) -> None:
+    async with stage.answering() as plc, stage.device(plc.port) as device:
+        assert list(device.refused) == []
+
+        await device.read("fast")
+
+        assert list(device.refused) == []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from edge_agent.config.settings import BufferSettings, Destination, Device, Gateway, Limits, Profile
+from edge_agent.core.claims import Identified, Mismatch
 from edge_agent.flow.announcements import Announcements
 from edge_agent.flow.uplink import Progress, Uplink
 from edge_agent.ports import Message
@@ -69,6 +70,17 @@ def test_will_says_that_nobody_ended_it() -> None:
     told = document(made().will("cloud"))
 
     assert (told["state"], told["why"], told["destinations"]) == ("offline", "connection lost", {})
+
+
+def test_every_destination_is_told_when_a_device_is_another_one() -> None:
+    announcements, posted = made(), Posted()
+    announcements.uplinks["cloud"] = cast("Uplink", posted)
+
+    announcements.health["meter"].identify(Identified("Acme", Mismatch("vendor", "'Eastron'", "'Acme'")))
+
+    (message,) = posted.messages
+    assert document(message)["identity"] == "Acme"
+    assert document(message)["mismatch"] == "vendor is 'Acme' instead of 'Eastron'"
 
 
 def test_every_destination_is_told_when_a_device_changes() -> None:

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,10 +27,15 @@ def _fresh_loggers() -> None:
 
 @dataclass
 class Plc:
-    """Gives these answers in turn (a number: it takes so many seconds), then the last one for ever."""
+    """Gives these answers in turn (a number: it takes so many seconds), then the last one for ever.
+
+    `refuses` are the tags that each reading shows to be refused.
+    """
 
     answers: list[Answer]
     read_at: list[float] = field(default_factory=list)
+    refuses: list[Sequence[str]] = field(default_factory=list)
+    refused: Sequence[str] = ()
 
     async def read(self, group: str) -> Scan:
         loop = asyncio.get_running_loop()
@@ -40,6 +45,7 @@ class Plc:
         if isinstance(answer, float):
             await asyncio.sleep(answer)
             answer = (1.0, 2.0)
+        self.refused = self.refuses.pop(0) if self.refuses else self.refused
         if isinstance(answer, DeviceError):
             raise answer
         quality = tuple("bad:exception:2" if value is None else "" for value in answer)
@@ -155,6 +161,25 @@ async def test_health_tells_each_change_once() -> None:
     assert document["last_good"] is not None
 
 
+@at_once
+async def test_refused_tags_are_told_when_they_change() -> None:
+    case = Case(Plc([(1.0, 2.0)], refuses=[(), ("b",), ("b",), ("a", "b")]))
+
+    health = await case.run(6.0)
+
+    assert health.document("gw")["refused"] == ["a", "b"]
+    assert case.changes == ["press"] * 3  # it answers, refuses one, refuses two
+
+
+@at_once
+async def test_tags_of_a_group_that_is_refused_altogether_are_told_too() -> None:
+    case = Case(Plc([DeviceError("illegal_address")], refuses=[("a", "b")]))
+
+    health = await case.run(1.0)
+
+    assert health.document("gw")["refused"] == ["a", "b"]
+
+
 def test_health_before_the_first_reading_says_so() -> None:
     health = Health("press", lambda: 5_000_000, lambda _: None)
 
@@ -166,4 +191,8 @@ def test_health_before_the_first_reading_says_so() -> None:
         "since": 5,
         "last_good": None,
         "why": "",
+        "identity": None,
+        "confirmed": False,
+        "mismatch": None,
+        "refused": [],
     }

@@ -1,13 +1,17 @@
+import asyncio
+import json
 from collections.abc import Mapping
 from fractions import Fraction
 
 import pytest
 
 from edge_agent.config.settings import Device, Group, Limits, Profile, Tag
+from edge_agent.core.claims import Identified, Mismatch
 from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.core.registers import Bit, Field
 from edge_agent.errors import DeviceError
-from edge_agent.ops.reading import GroupRead, Reading, Row, chosen, read
+from edge_agent.ops.reading import IDENTIFY_S, GroupRead, Reading, Row, chosen, identify, read
+from tests.flow.clock import at_once
 
 MS = 1_000_000
 NOW = 1_760_000_000_000 * MS
@@ -38,8 +42,22 @@ FAST = Schema(
 SLOW = Schema("press", "slow", (Column("scaled", "q"), Column("alarms", "Q")), b"{}", "m")
 
 
+class Says:
+    """A device that says what it is after some seconds."""
+
+    def __init__(self, told: Identified, after_s: float = 0.0) -> None:
+        self._told = told
+        self._after_s = after_s
+
+    async def identify(self) -> Identified:
+        await asyncio.sleep(self._after_s)
+        return self._told
+
+
 class Played:
     """A device that answers what it is told to."""
+
+    refused = ()
 
     def __init__(self, answers: Mapping[str, Scan | DeviceError]) -> None:
         self.answers = answers
@@ -154,3 +172,19 @@ def test_a_name_that_is_none_is_refused() -> None:
 def test_a_reading_without_groups_has_not_failed() -> None:
     assert Reading("d", "", (), ()).failure is None
     assert Reading("d", "", (GroupRead("g", 1.0, "timeout"),), ()).failure is not None
+
+
+@at_once
+async def test_what_a_device_says_it_is_comes_with_what_was_read_and_travels_as_json() -> None:
+    told = await identify(Says(Identified("Acme", Mismatch("vendor", "'Eastron'", "'Acme'")), 1.0))
+
+    read = Reading("press", "", (), ()).identified(told)
+
+    assert (read.identity, read.mismatch) == ("Acme", "vendor is 'Acme' instead of 'Eastron'")
+    assert Reading.of(json.loads(json.dumps(read.document()))) == read
+    assert Reading("press", "", (), ()).identified(Identified()).mismatch == ""
+
+
+@at_once
+async def test_nobody_waits_long_for_what_a_device_says_it_is() -> None:
+    assert await identify(Says(Identified("Acme"), 2 * IDENTIFY_S)) == Identified()

@@ -1,6 +1,7 @@
 """One Modbus device as a Poller: blocks are read in turn and decoded only when their bytes changed."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from edge_agent.config.settings import Device, Tag
+from edge_agent.core.claims import Identified, judged
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.counters import Counters
 from edge_agent.core.metadata import short_name
@@ -21,7 +23,7 @@ from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.client import Question, reading
 from edge_agent.drivers.modbus.commands import Ask, carry_out
 from edge_agent.drivers.modbus.given import typed
-from edge_agent.drivers.modbus.identity import REQUEST, identity
+from edge_agent.drivers.modbus.identity import identity, said
 from edge_agent.drivers.modbus.search import ILLEGAL, REFUSALS, Search
 from edge_agent.drivers.modbus.turns import Urgency
 from edge_agent.drivers.modbus.wire import Answer, Pace
@@ -32,6 +34,11 @@ AGAIN_S = 3600.0
 """What was refused is asked for again once an hour: a device may get new firmware, or a module plugged in."""
 FRUITLESS_S = 60.0
 """After a search in which a device refused everything, the next one waits: that is no matter of addresses."""
+
+SLACK = 5.0
+"""Times its slowest answer: what a device has to say what it is, for it may have to look that up."""
+QUICKEST_S = 0.25
+"""It has this at least, a quarter of a usual interval: some devices let every unknown function time out."""
 
 log = structlog.get_logger("device")
 
@@ -82,10 +89,14 @@ class ModbusDevice:
     ) -> None:
         self._wire = wire
         self._unit = device.unit
+        self._profile = device.profile
         self._pace = wire.pace(device.timeout_s, device.turnaround_s)
         self._clock = clock
         self._device = device.name
         self._tags = device.tags
+        self._slowest_s = 0.0
+        # A poll that is kept waiting for so long does not miss its next due time.
+        self._spare_s = min((each.interval_s for each in device.groups.values()), default=math.inf) / 2
         m = short_name(document)
         self.schemas = {
             name: Schema(device.name, name, reading.columns, document, m)
@@ -119,12 +130,19 @@ class ModbusDevice:
             return scan
         return replace(scan, quality=its.counters.judged(scan.values, scan.quality, first))
 
-    async def identity(self) -> str:
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The tags that it refuses, group by group."""
+        return tuple(name for its in self._groups.values() for name in its.left_out)
+
+    async def identify(self) -> Identified:
         """What it says it is; most devices refuse to say."""
-        try:
-            return identity((await self._wire.ask(self._unit, Question(REQUEST), self._pace)).data)
-        except DeviceError:
-            return ""
+        within_s = max(QUICKEST_S, SLACK * self._slowest_s)
+        pace = replace(self._pace, timeout_s=min(self._pace.timeout_s, self._spare_s, within_s))
+        found = await said(
+            lambda question: self._wire.ask(self._unit, question, pace, Urgency.PROBE), self._profile
+        )
+        return judged(identity(found), self._profile.identify, found)
 
     async def write(self, column: str, text: str, within_s: float) -> Written:
         """Write a tag or a part of one, and read it back.
@@ -132,7 +150,7 @@ class ModbusDevice:
         Raises KeyError, ValueError for what cannot be written, and DeviceError.
         """
         tag, part = _named(self._tags, column)
-        writing = typed(tag, text, part)
+        writing = typed(tag, text, part, power=await self._power(tag))
         (block,) = self._groups[tag.group].planned((tag.modbus,), Refused())
         command = partial(self._wire.command, self._unit, self._pace)
         done = await carry_out(writing, block, command, within_s)
@@ -140,6 +158,18 @@ class ModbusDevice:
         value, quality = _shown(block, column, done.held)
         how = " then ".join(f"function {function}" for function in done.functions)
         return Written(done.there, value, quality, how, str(done.failure or ""))
+
+    async def _power(self, tag: Tag) -> int | None:
+        """What the factor of a tag holds now; None for a tag without one. Raises DeviceError."""
+        factor = tag.modbus.factor
+        if factor is None:
+            return None
+        (block,) = self._groups[tag.group].planned((factor,), Refused())
+        answer = await self._wire.ask(self._unit, reading(block), self._pace, Urgency.COMMAND)
+        value, quality = _shown(block, factor.name, answer.data)
+        if quality or not isinstance(value, int):
+            raise ValueError(f"{tag.name}: its scale cannot be told: {factor.name} is {quality or value}")
+        return value
 
     async def _blocks(self, its: "_Group") -> tuple[list["_Came"], DeviceError | None]:
         """What came of each block, in their order, and the last failure; refused ones are looked into."""
@@ -163,7 +193,9 @@ class ModbusDevice:
         return came, failed
 
     async def _ask(self, question: Question) -> Answer:
-        return await self._wire.ask(self._unit, question, self._pace)
+        answer = await self._wire.ask(self._unit, question, self._pace)
+        self._slowest_s = max(self._slowest_s, answer.received - answer.sent)
+        return answer
 
     # What is refused
 
@@ -247,6 +279,12 @@ class _Group:
     def whole(self) -> bool:
         """Its blocks are those of the plan, so that their columns follow each other."""
         return not self.refused
+
+    @property
+    def left_out(self) -> Iterable[str]:
+        """The tags that it is not asked for, in the order of the profile."""
+        refused = self.refused.fields
+        return [item.name for item in self.reading.fields if item.name in refused] if refused else ()
 
     def planned(self, fields: Sequence[Field], refused: Refused) -> Sequence[Block]:
         """The blocks of some fields."""

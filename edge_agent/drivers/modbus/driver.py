@@ -1,5 +1,6 @@
 """Modbus as the agent uses it: a wire per connection, a poller per device."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -35,6 +36,16 @@ class ModbusDriver:
     async def reach(self, wire: Wire) -> None:
         """Open the socket of a wire."""
         await wire.open()
+
+    def statistics(self, wire: Wire) -> dict[str, object]:
+        """Of the requests of a wire, with the units that are left alone for being silent."""
+        now = asyncio.get_running_loop().time()
+        silent = [
+            {"unit": unit, "misses": each.misses, "next_probe_s": round(max(0.0, each.next_probe - now), 1)}
+            for unit, each in sorted(wire.breakers.items())
+            if each.open
+        ]
+        return {"connected": wire.connected, **wire.statistics.document(now), "silent": silent}
 
     def explain(self, connection: Connection, device: Device) -> list[Explained]:
         """The requests of all groups."""

@@ -22,8 +22,7 @@ def to_write(tag: Tag, value: Given, part: str = "", *, power: int | None = None
 
     `value` is a number, a bool, a text or a list of numbers, the text of an enum, or the texts of all flags
     that shall be set; the other bits of such a tag are cleared. `power` is what the factor of the tag holds
-    just now, when it has one. Raises ValueError, in words, for what cannot
-    be written.
+    just now, when it has one. Raises ValueError, in words, for what cannot be written.
     """
     if tag.access != "rw":
         raise ValueError(f"{tag.name} cannot be written: its profile does not say access: rw")
@@ -34,9 +33,18 @@ def to_write(tag: Tag, value: Given, part: str = "", *, power: int | None = None
     return written(tag.modbus, number, part, power=power)
 
 
-def typed(tag: Tag, text: str, part: str) -> Writing:
-    """What is written for what a person has typed. Raises ValueError, in words."""
-    return to_write(tag, parse(tag, text, part), part)
+def typed(tag: Tag, text: str, part: str, *, power: int | None = None) -> Writing:
+    """What is written for what a person has typed; `power` as in `to_write`. Raises ValueError, in words."""
+    return to_write(tag, parse(tag, text, part), part, power=power)
+
+
+def check(tag: Tag, text: str, part: str) -> None:
+    """Raise ValueError, in words, for what can never be written, as far as can be told without the device."""
+    factor = tag.modbus.factor
+    if factor is None or part:
+        typed(tag, text, part)
+    else:
+        parse(tag, text, part)
 
 
 def meant(tag: Tag, value: Given, part: str = "") -> Given:

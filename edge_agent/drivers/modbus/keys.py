@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field as Key
 from pydantic import PlainValidator, WithJsonSchema
 
-from edge_agent.config.expect import BOOL, TEXT, Expectations
+from edge_agent.config.expect import BOOL, TEXT, Expectations, ValueForm
 from edge_agent.config.families import FamilyKeys
 from edge_agent.config.forms import CheckedAs
 from edge_agent.config.hints import hint
@@ -27,6 +27,7 @@ from edge_agent.config.syntax import (
     quoted,
 )
 from edge_agent.config.yaml_nodes import Written
+from edge_agent.core.claims import Object
 from edge_agent.core.registers import Order, Table, Type
 
 Addressing = Literal["protocol", "one_based", "modicon"]
@@ -303,6 +304,35 @@ class TestKeys(Keys):
     expect: Expectations
 
 
+class ReadKeys(Keys):
+    """What is read to see what a device is. What `defaults` say holds here too."""
+
+    table: Table | None = Key(None, description="where it stands; modicon addresses say it themselves")
+    address: Annotated[object, _ADDRESS] = Key(
+        description="its first register, or its bit, counted as `addressing` says; `0x...` is hexadecimal"
+    )
+    type: Type | None = Key(None, description="what the registers hold")
+    order: Order | None = Key(None, description="order of bytes and words; ABCD unless written")
+    length: Annotated[int, Key(ge=1, le=125)] | None = Key(None, description="registers of a string")
+
+
+class ClaimKeys(Keys):
+    """What devices of this type say of themselves: one of `read` and `object`, with what it is.
+
+    One of `equals`, `one_of` and `contains` says that. Blanks and zero bytes around a text do not count.
+    """
+
+    read: ReadKeys | None = Key(None, description="a value in its tables, such as a code of its type")
+    object_: Object | None = Key(
+        None, alias="object", description="a text of its identification (function 43, type 14)"
+    )
+    equals: ValueForm = Key(None, description="the number or text that it is")
+    one_of: Annotated[list[ValueForm], Key(min_length=1)] | None = Key(
+        None, description="the numbers or texts that it may be"
+    )
+    contains: Text | None = Key(None, description="a text that is in it")
+
+
 class ModbusProfile(ProfileFile):
     """A profile with `protocol: modbus`."""
 
@@ -311,6 +341,12 @@ class ModbusProfile(ProfileFile):
         "protocol",
         description="how this file counts: protocol from 0 as on the wire, one_based from 1, modicon as "
         'printed: "00001", 10001, 30001, 40001',
+    )
+    identify: list[Annotated[object, CheckedAs(ClaimKeys)]] = Key(
+        default_factory=list,
+        description="how a device of this type is told from others. It is asked once when it has first "
+        "answered, and whenever it is back after being down; what contradicts is an event and stands in the "
+        "state of the device, and never stops polling",
     )
     limits: Annotated[object, CheckedAs(LimitKeys)] = Key(
         None, description="what the device bears in one request"

@@ -8,12 +8,14 @@ from edge_agent.config.kinds import Contents, Kind
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import Group, Limits, Tag
 from edge_agent.config.syntax import quoted
+from edge_agent.core.claims import Claim
 from edge_agent.core.registers import BIT_TABLES
+from edge_agent.drivers.modbus.claims import claims_of
 from edge_agent.drivers.modbus.connection import connection
 from edge_agent.drivers.modbus.draft import Draft
 from edge_agent.drivers.modbus.dumps import golden_tests
 from edge_agent.drivers.modbus.factors import with_factors
-from edge_agent.drivers.modbus.given import typed
+from edge_agent.drivers.modbus.given import check
 from edge_agent.drivers.modbus.keys import (
     Addressing,
     ConnectionKeys,
@@ -30,13 +32,14 @@ K = TypeVar("K", bound=Keys)
 
 
 def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
-    """Tags, limits and golden tests of a Modbus profile."""
+    """Tags, limits, claims and golden tests of a Modbus profile."""
     limits = _checked(section.inside("limits"), LimitKeys()) or LimitKeys()
     _check_limits(section.inside("limits"), limits)
     defaults = _checked(section.inside("defaults"), DefaultKeys())
     entries = section.inside("tags")
     written = [(name, entry, entry.check(TagKeys)) for name, entry in entries.entries()]
     tags: list[Tag] = []
+    claims: tuple[Claim, ...] = ()
     # With defaults that are wrong, only what stands in the tags themselves can be judged.
     if defaults is not None:
         _check_default_group(section, defaults, groups)
@@ -44,6 +47,7 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         drafts = [Draft(name, entry, keys, defaults, style, limits) for name, entry, keys in written if keys]
         made = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
         tags = list(with_factors(drafts, made, [name for name, *_ in written]))
+        claims = claims_of(section.inside("identify"), defaults, style, limits)
         _check_reach(entries, limits, tags)
         if style is None:
             _doubt_addressing(entries, tags)
@@ -51,6 +55,7 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         tags=tuple(tags),
         limits=Limits(**limits.model_dump()),
         tests=golden_tests(section.inside("tests"), entries, tags),
+        identify=claims,
     )
 
 
@@ -62,7 +67,7 @@ KIND = Kind(
     connection=connection,
     contents=contents,
     decoded=decoded,
-    writable=typed,
+    writable=check,
     overloads=overloads,
 )
 

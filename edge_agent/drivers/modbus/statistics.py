@@ -45,5 +45,5 @@ class Statistics:
             "probes": self.probes,
             "late_answers": self.late,
             "opened": self.opened,
-            "utilisation": round(self.utilisation(now), 4),
+            "utilisation_percent": round(100 * self.utilisation(now), 1),
         }

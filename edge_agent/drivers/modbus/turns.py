@@ -7,7 +7,7 @@ from itertools import count
 
 
 class Urgency(IntEnum):
-    """What a request is for; the smaller goes first."""
+    """What a request is for; the smaller goes first. A probe may wait: it is of no poll."""
 
     COMMAND = 0
     POLL = 1

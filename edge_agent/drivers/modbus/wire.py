@@ -76,6 +76,11 @@ class Wire:
         self._ended = False
 
     @property
+    def connected(self) -> bool:
+        """There is a connection just now."""
+        return self._client.connected
+
+    @property
     def breakers(self) -> Mapping[int, Breaker]:
         """The state of every unit that was asked for."""
         return self._breakers

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from asyncua import ua
 
 from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Scan, Schema
 from edge_agent.drivers.driver import Explained
@@ -30,6 +31,10 @@ class OpcUaDriver:
     async def reach(self, wire: SessionWire) -> None:
         """Open the session of a wire."""
         await wire.open()
+
+    def statistics(self, wire: SessionWire) -> dict[str, object]:
+        """Of the session of a wire."""
+        return wire.statistics()
 
     def explain(self, connection: Connection, device: Device) -> list[Explained]:  # noqa: ARG002 - as the port has it
         """The read requests and the subscriptions of all groups."""
@@ -90,6 +95,11 @@ class OpcUaDevice:
             session, nodes, self._columns[group], settings, limits_of(self._device), self._clock
         )
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """None: what a server does not have is asked for every time, and costs no request of its own."""
+        return ()
+
     def subscriber(self, group: str) -> GroupSubscription:
         """The news of a group."""
         settings = self._device.groups[group]
@@ -97,13 +107,13 @@ class OpcUaDevice:
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
 
-    async def identity(self) -> str:
-        """What its server says it is."""
+    async def identify(self) -> Identified:
+        """What its server says it is. No profile claims anything of it."""
         try:
             session = await self._wire.session()
-            return await session.identity()
+            return Identified(await session.identity())
         except DeviceError:
-            return ""
+            return Identified()
 
     async def _resolved(self, session: Session, group: str) -> Sequence[ua.NodeId | None]:
         """The nodes of a group in this session; found once, and again while some are not there."""

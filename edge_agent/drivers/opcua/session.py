@@ -88,6 +88,16 @@ class Session:
         """Nothing has failed, and nobody has closed it."""
         return self.failure is None
 
+    @property
+    def subscriptions(self) -> int:
+        """Subscriptions that somebody listens to."""
+        return len(self._listeners)
+
+    @property
+    def unstored(self) -> int:
+        """Notifications that wait to be stored."""
+        return self._unstored
+
     def fail(self, error: DeviceError) -> None:
         """The session has ended, for this reason; everybody who waits is told."""
         if self.failure is not None:

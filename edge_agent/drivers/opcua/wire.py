@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,8 @@ class SessionWire:
         self._gate = Gate(connection.name, uniform)
         self._lock = asyncio.Lock()
         self._session: Session | None = None
+        self._opened = 0
+        self._failures: Counter[str] = Counter()
 
     async def session(self) -> Session:
         """The live session, opened if there is none.
@@ -34,7 +37,9 @@ class SessionWire:
                 self._session = await opened(self._connection)
             except DeviceError as error:
                 self._gate.failed(error, held_s)
+                self._failures[error.reason] += 1
                 raise
+            self._opened += 1
             self._gate.opened(held_s)
             return self._session
 
@@ -42,6 +47,17 @@ class SessionWire:
         """Connect if need be, however long the next attempt would have to wait. Raises DeviceError."""
         self._gate.open()
         await self.session()
+
+    def statistics(self) -> dict[str, object]:
+        """Sessions so far, why some could not be had, and what the present one has under way."""
+        live = self._session if self._session is not None and self._session.open else None
+        return {
+            "connected": live is not None,
+            "failures": dict(sorted(self._failures.items())),
+            "opened": self._opened,
+            "subscriptions": 0 if live is None else live.subscriptions,
+            "unstored": 0 if live is None else live.unstored,
+        }
 
     async def close(self) -> None:
         """End the session in order."""

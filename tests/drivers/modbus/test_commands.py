@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, Tag
-from edge_agent.core.registers import Bit, Field
+from edge_agent.core.registers import Bit, Field, with_factor
 from edge_agent.drivers.modbus.device import ModbusDevice
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from edge_agent.drivers.modbus.wire import Wire, connect
@@ -31,6 +31,7 @@ FIELDS = (
     Field("name", "holding", 30, "string", length=4),
     Field("shown", "input", 0, "uint16"),
 )
+POWER = with_factor(Field("power", "holding", 40, "int16"), Field("power_sf", "holding", 42, "int16"))
 TAGS = tuple(
     Tag(field.name, "fast", field.type, field, access="r" if field.name == "shown" else "rw")
     for field in FIELDS
@@ -61,6 +62,22 @@ async def test_a_value_is_written_and_read_back(
         scan = await device.read("fast")
         assert scan.values[scan.schema.names.index(column)] == value
         assert plc.requests > 0
+
+
+async def test_a_value_with_a_factor_is_written_as_the_device_has_that_now() -> None:
+    async with scripted(holding(0xFFFE), echo, holding(1250, 0, 0xFFFE)) as (plc, device):
+        written = await device.write("power", "12.5", 1.0)
+
+        assert (written.there, written.value) == (True, 12.5)
+        assert plc.requests[1][7:].hex() == "06002804e2"
+
+
+async def test_a_factor_that_says_nothing_lets_nothing_be_written() -> None:
+    async with scripted(holding(0x8000)) as (plc, device):
+        with pytest.raises(ValueError, match="its scale cannot be told"):
+            await device.write("power", "12.5", 1.0)
+
+        assert len(plc.requests) == 1
 
 
 async def test_the_bits_beside_a_written_one_stay() -> None:
@@ -200,10 +217,10 @@ async def test_a_plc_that_is_switched_off_is_told() -> None:
             await device.write("speed", "1500", 1.0)
 
 
-def made(wire: Wire) -> ModbusDevice:
+def made(wire: Wire, tags: tuple[Tag, ...] = TAGS) -> ModbusDevice:
     groups = {"fast": Group("fast", 1.0)}
-    profile = Profile("a/b", "1.0.0", "", "modbus", "", groups, TAGS, Limits(max_gap=16))
-    device = Device("press", profile, "plc", 1, groups, TAGS)
+    profile = Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, Limits(max_gap=16))
+    device = Device("press", profile, "plc", 1, groups, tags)
     return ModbusDriver().device(wire, device, b"{}", time.time_ns)
 
 
@@ -212,10 +229,10 @@ async def plant(place: Place) -> AsyncIterator[tuple[ModbusPlc, ModbusDevice]]:
     async with ModbusPlc(TAGS, at=place) as plc:
         connection = ModbusConnection("plc", "127.0.0.1", plc.port, framing=place.mode)
         async with connect(connection) as wire:
-            yield plc, made(wire)
+            yield plc, made(wire, (*TAGS, Tag("power", "fast", "int16", POWER, access="rw")))
 
 
 @asynccontextmanager
 async def scripted(*script: Answer) -> AsyncIterator[tuple[ScriptedPlc, ModbusDevice]]:
     async with ScriptedPlc(*script) as plc, connect(replace(plc.connection, timeout_s=0.3)) as wire:
-        yield plc, made(wire)
+        yield plc, made(wire, (*TAGS, Tag("power", "fast", "int16", POWER, access="rw")))

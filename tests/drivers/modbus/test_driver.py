@@ -4,6 +4,9 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import cast
+
+import pytest
 
 from edge_agent.config.settings import Device, Group, Limits, ModbusConnection, Profile, SerialLine, Tag
 from edge_agent.core.registers import Field, Table, Type
@@ -11,7 +14,8 @@ from edge_agent.drivers.driver import Explained, driver
 from edge_agent.drivers.modbus.device import ModbusDevice
 from edge_agent.drivers.modbus.driver import ModbusDriver
 from edge_agent.drivers.modbus.wire import Wire
-from tests.drivers.modbus.scripted import ScriptedPlc, until
+from edge_agent.errors import DeviceError
+from tests.drivers.modbus.scripted import ScriptedPlc, right, silence, until
 
 GROUPS = {"fast": Group("fast", 1.0)}
 
@@ -144,6 +148,27 @@ async def test_reach_opens_the_connection_without_a_request() -> None:
         await until(lambda: plc.connections == 1)
 
         assert plc.requests == []
+
+
+async def test_silent_units_are_told_with_when_they_are_asked_again() -> None:
+    modbus = ModbusDriver()
+    async with ScriptedPlc(silence, silence, right) as plc, modbus.connect(plc.impatient) as wire:
+        devices = [
+            modbus.device(wire, replace(PLC_DEVICE, unit=unit), b"{}", time.time_ns) for unit in (7, 8)
+        ]
+        for _ in range(2):
+            with pytest.raises(DeviceError, match="timeout"):
+                await devices[0].read("fast")
+        await devices[1].read("fast")
+
+        told = modbus.statistics(wire)
+
+    assert (told["requests"], told["failures"], told["opened"]) == (3, {"timeout": 2}, 1)
+    (silent,) = cast("list[dict[str, float]]", told["silent"])
+    assert (silent["unit"], silent["misses"]) == (7, 2)
+    assert 1.0 < silent["next_probe_s"] <= 2.0
+    assert isinstance(told["utilisation_percent"], float)
+    assert 0.0 < told["utilisation_percent"] <= 100.0
 
 
 def profile() -> Profile:

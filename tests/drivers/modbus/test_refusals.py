@@ -249,6 +249,28 @@ async def test_refused_tags_are_told_once() -> None:
     assert [(each["event"], each["tags"]) for each in events] == [("tags refused", ["r3", "r5"])]
 
 
+async def test_refused_tags_are_named_in_the_order_of_the_profile_until_they_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plc = Plc(5, 3, 500)
+    lost = Tag("lost", "slow", "uint16", Field("lost", "holding", 500, "uint16"))
+    device = made(plc, (*registers(10), lost), groups=("fast", "slow"))
+    loop = asyncio.get_running_loop()
+    start, now = loop.time(), [0.0]
+    monkeypatch.setattr(loop, "time", lambda: start + now[0])
+    assert list(device.refused) == []
+
+    await device.read("fast")
+    assert list(device.refused) == ["r3", "r5"]
+    with pytest.raises(DeviceError):
+        await device.read("slow")
+    assert list(device.refused) == ["r3", "r5", "lost"]
+
+    plc.illegal, now[0] = (), AGAIN_S
+    await device.read("fast")
+    assert list(device.refused) == ["lost"]
+
+
 async def test_a_failure_that_is_one_of_an_address_keeps_its_own_reason() -> None:
     device = made(Plc(3, code=4), registers(10))
 
