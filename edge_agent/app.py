@@ -167,8 +167,10 @@ class App:
                 for work in works:
                     tasks.create_task(work(), name=f"device {device.name}")
                 if works:
-                    health = self._announcements.health[device.name]
-                    tasks.create_task(identify(poller, health), name=f"identity {device.name}")
+                    # Supervised on its own: whatever goes wrong with it, the polls go on.
+                    asks = partial(identify, poller, self._announcements.health[device.name])
+                    name = f"identity of {device.name}"
+                    tasks.create_task(supervise(name, asks, Backoff(random.uniform)), name=name)
 
         return run
 

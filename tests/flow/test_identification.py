@@ -136,6 +136,19 @@ async def test_another_device_is_one_event_per_change_and_nothing_else_changes()
 
 
 @at_once
+async def test_device_that_says_the_same_again_is_not_told_again() -> None:
+    case = Case(Plc([RIGHT, RIGHT]))
+    async with case.running():
+        await case.note("ok")
+        told = len(case.changes)
+
+        await case.note("down", "ok")
+
+    back = ["failing", "down", "failing", "ok"]  # group by group
+    assert len(case.changes) - told == len(back)
+
+
+@at_once
 async def test_document_tells_the_mismatch_in_words_and_each_change_is_told() -> None:
     case = Case(Plc([OTHER]))
     async with case.running():
