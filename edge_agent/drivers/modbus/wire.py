@@ -127,7 +127,8 @@ class Wire:
             except DeviceError as error:
                 pause_s = self._pause(error, tries, breaker) if urgency is Urgency.POLL else None
                 if pause_s is None:
-                    self._note(unit, error)
+                    if urgency is not Urgency.PROBE:  # what is asked by the way says nothing of the polls
+                        self._note(unit, error)
                     raise
                 await asyncio.sleep(pause_s)
                 tries += 1

@@ -343,3 +343,13 @@ async def test_a_wire_counts_what_it_does() -> None:
         assert 0.5 < wire.statistics.utilisation(asyncio.get_running_loop().time()) <= 1.0
         assert registers(5, 1) == b"\x00\x05"
         wire.close()
+
+
+async def test_what_is_asked_by_the_way_does_not_count_against_a_unit() -> None:
+    async with ScriptedPlc(right, silence, silence, silence) as plc:
+        wire = Wire(plc.impatient, uniform=longest)
+        await reason(wire)
+
+        assert [await reason(wire, urgency=Urgency.PROBE) for _ in range(3)] == ["timeout"] * 3
+        assert await reason(wire) == "good"
+        wire.close()
