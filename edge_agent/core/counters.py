@@ -17,8 +17,9 @@ at which to wrap around.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf
+from typing import Any
 
-from edge_agent.core.model import GOOD, Column, Range, Value, uncertain
+from edge_agent.core.model import GOOD, Column, Range, uncertain
 
 FELL = uncertain("counter_fell")
 
@@ -46,21 +47,18 @@ class Counters:
         return bool(self._counters)
 
     def judged(
-        self, values: Sequence[Value], quality: tuple[str, ...] | None, time_s: float
+        self, values: Sequence[Any], quality: tuple[str, ...] | None, time_s: float
     ) -> tuple[str, ...] | None:
         """The quality of one reading of all columns, with every fall that is none of the good ones in it.
 
         `quality` is None when every value is good, and so is the result. `time_s` is that of the reading, in
         seconds of any clock that never goes back. To be called once for each reading, in their order.
         """
-        fallen = []
-        for counter in self._counters:
-            at = counter.at
-            value = values[at]
-            if quality is not None and quality[at] != GOOD:
-                continue
-            if isinstance(value, int | float) and counter.fell(value, time_s):
-                fallen.append(at)
+        fallen = [
+            counter.at
+            for counter in self._counters
+            if (quality is None or quality[counter.at] == GOOD) and counter.fell(values[counter.at], time_s)
+        ]
         if not fallen:
             return quality
         marked = list(quality or (GOOD,) * len(values))
