@@ -514,6 +514,16 @@ def test_quirks_of_a_device_are_limits(tmp_path: Path) -> None:
     assert profile.limits.max_gap is None
 
 
+def test_what_nobody_has_named_is_read_along_within_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    path.write_text(PRESS.replace("STYLE", "protocol").replace("TAG", "{address: 1}"))
+
+    profile, _ = load_profile(path, kinds())
+
+    assert profile is not None
+    assert profile.limits == Limits(max_gap=32)
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [

@@ -186,8 +186,8 @@ class LimitKeys(Keys):
     max_gap: Annotated[int, Key(ge=0, le=2000)] | None = Key(
         None,
         description="unused registers (bits) in a row that may be read along to save a request, 0 for a "
-        "device that refuses addresses without a value; as many as cost less time than a request unless "
-        "written",
+        "device that refuses addresses without a value; as many as cost less time than a request, and 32 at "
+        "most, unless written",
     )
     min_registers: Annotated[int, Key(ge=1, le=125)] = Key(
         1,

@@ -1,6 +1,7 @@
 """How Modbus is configured: what becomes of its part of the files."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast, get_args
 
 from edge_agent.config.hints import hint, nearest
@@ -30,6 +31,13 @@ from edge_agent.drivers.modbus.tags import make_tag
 
 K = TypeVar("K", bound=Keys)
 
+MOST_ALONG = 32
+"""Addresses without a tag that are read along at most, unless a profile says otherwise.
+
+Where they cost nothing it could be a whole request of them, but some devices are silent when asked for what
+they do not have, which nobody can tell from a device that is off.
+"""
+
 
 def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
     """Tags, limits, claims and golden tests of a Modbus profile."""
@@ -53,7 +61,7 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
             _doubt_addressing(entries, tags)
     return Contents(
         tags=tuple(tags),
-        limits=Limits(**limits.model_dump()),
+        limits=_borne(limits),
         tests=golden_tests(section.inside("tests"), entries, tags),
         identify=claims,
     )
@@ -70,6 +78,13 @@ KIND = Kind(
     writable=check,
     overloads=overloads,
 )
+
+
+def _borne(limits: LimitKeys) -> Limits:
+    """The limits as the planner has them."""
+    borne = Limits(**limits.model_dump())
+    own = limits.max_gap is not None or limits.from_zero
+    return borne if own else replace(borne, max_gap=MOST_ALONG)
 
 
 def _checked(section: Section, default: K) -> K | None:
