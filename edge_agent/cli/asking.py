@@ -35,6 +35,16 @@ def runs(gateway: Gateway) -> bool:
     return True
 
 
+def latency_s(gateway: Gateway, connection: str) -> float | None:
+    """What devices behind a connection take to answer, as a running agent has measured it; else None."""
+    try:
+        told = control.ask(control.socket_path(gateway.buffer.path.parent), "status")
+    except EdgeAgentError:
+        return None
+    latency_ms = told.get("connections", {}).get(connection, {}).get("latency_ms")
+    return None if latency_ms is None else float(latency_ms) / 1000
+
+
 def _refuse_beside(gateway: Gateway, unheard: control.NoAgent) -> None:
     try:
         process = owner(gateway.buffer.path)

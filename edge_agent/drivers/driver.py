@@ -75,8 +75,14 @@ class Driver(Protocol):
         """
         ...
 
-    def explain(self, connection: settings.Connection, device: settings.Device) -> Sequence[Explained]:
-        """What a device is asked over its connection, group by group, without asking it."""
+    def explain(
+        self, connection: settings.Connection, device: settings.Device, latency_s: float | None = None
+    ) -> Sequence[Explained]:
+        """What a device is asked over its connection, group by group, without asking it.
+
+        `latency_s` is what devices there take to answer, where that was measured (`latency_ms` of
+        `statistics`).
+        """
         ...
 
     def device(self, wire: Any, device: settings.Device, document: bytes, clock: Clock) -> PolledDevice:  # noqa: ANN401 - a wire is the driver's own

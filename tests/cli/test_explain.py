@@ -13,8 +13,10 @@ from edge_agent.config.settings import (
     OpcUaConnection,
     Profile,
 )
+from edge_agent.demo.programs import free_port
 from edge_agent.drivers.driver import Explained
 from tests.cli.gateway import Terminal, config
+from tests.e2e.plant import plant
 
 
 async def test_every_request_is_shown_with_its_range_its_cost_and_its_tags(
@@ -157,3 +159,19 @@ def line_of(folder: Path, *, meters: int) -> Path:
     )
     path.write_text(text)
     return path
+
+
+async def test_what_a_running_agent_has_measured_counts(tmp_path: Path, terminal: Terminal) -> None:
+    async with plant(tmp_path, free_port()) as site:
+        site.agent.start()
+        await site.agent.tells("device answers")
+        path = str(tmp_path / "agent.yaml")
+
+        assert await terminal.type("explain", "meter", "--config", path) == 0
+        assert terminal.out.endswith(" ms until a device answers, as the running agent measured\n")
+
+        assert await terminal.type("explain", "meter", "--json", "--config", path) == 0
+        told = json.loads(terminal.out)
+        assert 0 < told["latency_s"] < 0.2
+        request = told["groups"][0]["requests"][0]
+        assert request["cost_s"] == pytest.approx(told["latency_s"], abs=0.001)

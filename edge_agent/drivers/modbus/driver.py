@@ -47,14 +47,16 @@ class ModbusDriver:
         ]
         return {"connected": wire.connected, **wire.statistics.document(now), "silent": silent}
 
-    def explain(self, connection: Connection, device: Device) -> list[Explained]:
-        """The requests of all groups."""
+    def explain(
+        self, connection: Connection, device: Device, latency_s: float | None = None
+    ) -> list[Explained]:
+        """The requests of all groups, as they are planned, and what they cost with a latency."""
         line = modbus(connection)
-        cost = cost_of(line, device)
+        planned, cost = cost_of(line, device), cost_of(line, device, latency_s)
         return [
             explained(group, block, line, cost)
             for name, group in device.groups.items()
-            for block, _ in self._reading(device, name, cost).blocks
+            for block, _ in self._reading(device, name, planned).blocks
         ]
 
     def device(self, wire: Wire, device: Device, document: bytes, clock: Clock) -> ModbusDevice:

@@ -58,5 +58,13 @@ def usual_latency_s(connection: ModbusConnection) -> float:
     return NETWORK_LATENCY_S if connection.framing == "tcp" else SERIAL_LATENCY_S
 
 
+def on_line_s(connection: ModbusConnection, size: int | None) -> float:
+    """How long the characters of a read of so many bytes take on a serial port; 0 where nobody knows."""
+    if connection.line is None or size is None:
+        return 0.0
+    frames = FRAMES[connection.framing]
+    return (frames.request + frames.answered(size)) * connection.line.character_s
+
+
 def _pause_s(connection: ModbusConnection, device: Device) -> float:
     return connection.turnaround_s if device.turnaround_s is None else device.turnaround_s

@@ -6,6 +6,10 @@ WINDOW_S = 60.0
 """Over which utilisation is told: longer than most intervals, short enough to see a change."""
 
 
+LEARNED = 0.02
+"""How much of a new latency goes into the mean: that of the last hundred answers or so."""
+
+
 class Statistics:
     """Counts since the start, and the share of the last minute in which the wire was busy."""
 
@@ -15,6 +19,7 @@ class Statistics:
         self.late = 0
         self.opened = 0
         self.failures: Counter[str] = Counter()
+        self._latency_s: float | None = None
         self._busy_s = 0.0
         self._marks = ((0.0, 0.0), (0.0, 0.0))
 
@@ -27,6 +32,12 @@ class Statistics:
         _, newer = self._marks
         if ended - newer[0] >= WINDOW_S / 2:
             self._marks = newer, (ended, self._busy_s)
+
+    def answered(self, latency_s: float) -> None:
+        """A device took so long to answer, without the time that the characters took on a line."""
+        if self._latency_s is None:
+            self._latency_s = latency_s
+        self._latency_s += LEARNED * (latency_s - self._latency_s)
 
     def failed(self, reason: str) -> None:
         """A request failed."""
@@ -45,5 +56,6 @@ class Statistics:
             "probes": self.probes,
             "late_answers": self.late,
             "opened": self.opened,
+            "latency_ms": None if self._latency_s is None else round(self._latency_s * 1000, 2),
             "utilisation_percent": round(100 * self.utilisation(now), 1),
         }

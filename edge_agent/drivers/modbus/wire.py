@@ -13,6 +13,7 @@ from edge_agent.config.settings import ModbusConnection
 from edge_agent.core.breaker import Breaker, Share
 from edge_agent.drivers.gate import Gate
 from edge_agent.drivers.modbus.client import ModbusClient, Question
+from edge_agent.drivers.modbus.requests import on_line_s
 from edge_agent.drivers.modbus.statistics import Statistics
 from edge_agent.drivers.modbus.turns import Turns, Urgency
 from edge_agent.errors import DeviceError
@@ -201,6 +202,7 @@ class Wire:
             self._last_end = received = loop.time()
             self.statistics.busy(began, received)
         took_s = received - heard.sent
+        self.statistics.answered(max(0.0, took_s - on_line_s(self.connection, question.size)))
         self._slowest_s = took_s if math.isinf(self._slowest_s) else max(took_s, self._slowest_s * FADE)
         return Answer(heard.pdu, heard.sent, received)
 

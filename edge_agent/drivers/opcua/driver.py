@@ -36,7 +36,12 @@ class OpcUaDriver:
         """Of the session of a wire."""
         return wire.statistics()
 
-    def explain(self, connection: Connection, device: Device) -> list[Explained]:  # noqa: ARG002 - as the port has it
+    def explain(
+        self,
+        connection: Connection,  # noqa: ARG002 - as the port has it
+        device: Device,
+        latency_s: float | None = None,  # noqa: ARG002
+    ) -> list[Explained]:
         """The read requests and the subscriptions of all groups."""
         return [each for name in device.groups for each in _explained(device, name)]
 

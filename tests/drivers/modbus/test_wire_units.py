@@ -332,14 +332,16 @@ async def test_a_wire_counts_what_it_does() -> None:
 
         told = wire.statistics.document(asyncio.get_running_loop().time())
 
-        assert told | {"utilisation_percent": 0} == {
+        assert told | {"utilisation_percent": 0, "latency_ms": 0} == {
             "requests": 4,
             "failures": {"exception:2": 1, "timeout": 1},
             "probes": 0,
             "late_answers": 0,
             "opened": 1,
+            "latency_ms": 0,
             "utilisation_percent": 0,
         }
+        assert isinstance(told["latency_ms"], float)
         assert 0.5 < wire.statistics.utilisation(asyncio.get_running_loop().time()) <= 1.0
         assert registers(5, 1) == b"\x00\x05"
         wire.close()
