@@ -7,11 +7,14 @@ from fractions import Fraction
 from functools import lru_cache
 from struct import Struct
 
-HALF_DIGITS = (3, 4, 5)
+HALF_DIGITS = (1, 2, 3, 4, 5)
 DIGITS = (7, 8, 9)
 """Seven digits are right for nearly all that people set and sensors round, nine for every float32;
-three and five for float16 (IEEE 754-2019, 5.12.2)."""
+five for every float16 (IEEE 754-2019, 5.12.2)."""
 
+
+HALF_END = 65520.0
+"""From here on a number is nearer to 2^16 than to the largest float16, 65504, and cannot be packed as one."""
 
 Parse = Callable[[str], list[float]]
 """Reads a JSON array of numbers."""
@@ -71,7 +74,8 @@ def within(value: float, valid: tuple[float, float], *, single: bool) -> bool:
 def half(value: float) -> float:
     """The double whose shortest decimal form names exactly the float16 that was given."""
     texts = (float(f"{value:.{digits}g}") for digits in HALF_DIGITS)
-    return next(near for near in texts if _HALF.unpack(_HALF.pack(near))[0] == value)
+    held = (near for near in texts if abs(near) < HALF_END)
+    return next(near for near in held if _HALF.unpack(_HALF.pack(near))[0] == value)
 
 
 _HALF = Struct("<e")

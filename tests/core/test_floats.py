@@ -39,6 +39,8 @@ def test_half_floats_come_back_as_people_wrote_them() -> None:
         2048.0,
         1.001,
     ]
+    assert half(2.0**-24) == 6e-08
+    assert half(65024.0) == 65020.0  # not 70000, which is beyond
     assert half(65504.0) == 65500.0  # the shortest decimal that is no other float16
 
 

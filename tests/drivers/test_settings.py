@@ -7,13 +7,11 @@ from subprocess import run
 
 import pytest
 
-from edge_agent.config.golden import run as run_tests
 from edge_agent.config.problems import Problem, render
 from edge_agent.config.profile import load_profile
-from edge_agent.config.settings import Expected, GoldenTest, Limits, Tag
+from edge_agent.config.settings import Limits, Tag
 from edge_agent.core.registers import Bit, Field
 from edge_agent.drivers.kinds import kinds
-from edge_agent.drivers.modbus.settings import KIND
 
 PRESS = """\
 schema: edge-agent/profile/1
@@ -302,17 +300,6 @@ def test_an_array_says_how_many_numbers_it_has(tmp_path: Path) -> None:
     assert (tag.modbus.size, tag.modbus.end) == (16, 23)
 
 
-def test_an_array_is_expected_number_by_number(tmp_path: Path) -> None:
-    tests, problems = _with_test(
-        tmp_path,
-        'registers: {holding: {1: "0001 0002"}}\n    expect: {t: [1, 2.5]}',
-        '{address: 1, type: "uint16[2]"}',
-    )
-
-    assert problems == (), render(problems)
-    assert tests[0].expect == {"t": Expected((1, 2.5))}
-
-
 def test_decimal_digits_may_have_texts(tmp_path: Path) -> None:
     tag = _tag(tmp_path, "{address: 1, type: bcd16, enum: {0: none, 9999: all}}")
 
@@ -572,235 +559,6 @@ def test_a_tag_wider_than_one_request_is_refused(tmp_path: Path) -> None:
     ]
 
 
-# --- factors ----------------------------------------------------------------------------
-
-
-def _with_factor(
-    folder: Path, tag: str, factor: str, more: str = ""
-) -> tuple[Field | None, tuple[Problem, ...]]:
-    """The tag 't' of a profile that has a tag 'sf' behind it."""
-    path = folder / "press.yaml"
-    text = (
-        PRESS.replace("STYLE", "protocol")
-        .replace("TAG", f"{tag}\n  sf: {factor}")
-        .replace("groups: {", "groups: {slow: {interval: 9s}, ")
-    )
-    path.write_text(text + more)
-    profile, problems = load_profile(path, kinds())
-    return (profile.tags[0].modbus if profile else None), problems
-
-
-@pytest.mark.parametrize(
-    ("tag", "factor", "first", "lead", "size"),
-    [(7, 8, 7, 0, 2), (8, 7, 7, 1, 2), (7, 20, 7, 0, 14), (20, 7, 7, 13, 14), (7, 7, 7, 0, 1)],
-)
-def test_a_tag_and_its_factor_are_read_as_one(
-    tmp_path: Path, tag: int, factor: int, first: int, lead: int, size: int
-) -> None:
-    field, problems = _with_factor(
-        tmp_path,
-        f"{{address: {tag}, scale_from: sf}}",
-        f"{{address: {factor}, type: int16, sentinels: [0x8000]}}",
-    )
-
-    assert field is not None, render(problems)
-    assert field.factor == Field("sf", "holding", factor, "int16", sentinels=frozenset({0x8000}))
-    assert (field.address, field.lead, field.at, field.size) == (first, lead, tag, size)
-
-
-SF = "{address: 8, type: int16}"
-
-
-@pytest.mark.parametrize(
-    ("tag", "factor", "message"),
-    [
-        ("{address: 7, scale_from: fs}", SF, "unknown tag 'fs'; there are: t, sf"),
-        ("{address: 7, scale_from: t}", SF, "a tag cannot be its own factor"),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, type: float32}",
-            "'sf' is float32; a factor is a whole number, usually int16",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, type: bcd16}",
-            "'sf' is bcd16; a factor is a whole number, usually int16",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, type: string, length: 1}",
-            "'sf' is string; a factor is a whole number, usually int16",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            '{address: 8, type: "int16[2]"}',
-            "'sf' is int16[2]; a factor is a whole number, usually int16",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, scale: 2}",
-            "'sf' has 'scale'; a factor is the power of ten as it stands in its register",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, bits: {a: 0}}",
-            "'sf' has 'bits'; a factor is the power of ten as it stands in its register",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, group: slow}",
-            "'sf' is in group slow and 't' in fast; both are read in one request",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, table: input}",
-            "'sf' is in table input and 't' in holding; both are read in one request",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 132, type: int16}",
-            "'t' and its factor 'sf' are read in one request, which takes 126 registers; limits.max_registers reads only 125",
-        ),
-        (
-            "{address: 7, type: float32, scale_from: sf}",
-            SF,
-            "'scale_from' is for whole numbers; this is float32",
-        ),
-        (
-            "{address: 7, type: string, length: 1, scale_from: sf}",
-            SF,
-            "'scale_from' is for numbers; this is string",
-        ),
-        (
-            "{address: 7, enum: {0: a}, scale_from: sf}",
-            SF,
-            "'enum' names whole numbers; leave out 'scale' and 'offset'",
-        ),
-        (
-            "{address: 7, flags: {0: a}, scale_from: sf}",
-            SF,
-            "'flags' names bits; leave out 'scale' and 'offset'",
-        ),
-        (
-            '{address: 7, bits: {a: 0}, unit: "1", scale_from: sf}',
-            SF,
-            "a tag with 'bits' has no 'scale_from'; write two tags",
-        ),
-        (
-            "{address: 7, bits: {a: 0}, scale_from: sf}",
-            SF,
-            "'scale_from' has no effect: only the bits are sent; give the tag a unit to send it as well",
-        ),
-        (
-            "{address: 7, scale_from: sf}",
-            "{address: 8, type: unit16}",
-            "unknown type 'unit16' - did you mean 'uint16'?",
-        ),
-    ],
-)
-def test_a_factor_is_refused_with(tmp_path: Path, tag: str, factor: str, message: str) -> None:
-    field, problems = _with_factor(tmp_path, tag, factor)
-
-    assert field is None
-    assert [problem.message for problem in problems] == [message]
-
-
-def test_a_chain_of_factors_is_refused(tmp_path: Path) -> None:
-    _, problems = _with_factor(
-        tmp_path, "{address: 7, scale_from: sf}", "{address: 8, scale_from: t}\n  u: {address: 9}"
-    )
-
-    assert [problem.message for problem in problems] == [
-        "'sf' has 'scale_from'; a factor is the power of ten as it stands in its register",
-        "'t' has 'scale_from'; a factor is the power of ten as it stands in its register",
-    ]
-
-
-def test_a_golden_test_says_value_and_factor(tmp_path: Path) -> None:
-    test = """tests:
-  - name: x
-    registers: {holding: {7: 2302, 8: "FFFF"}}
-    expect: {t: 230.2, sf: -1}
-  - name: not there
-    registers: {holding: {7: 2302, 8: "8000"}}
-    expect: {t: {quality: bad, reason: sentinel}}
-"""
-    _, problems = _with_factor(
-        tmp_path, "{address: 7, scale_from: sf}", "{address: 8, type: int16, sentinels: [0x8000]}", test
-    )
-
-    profile, _ = load_profile(tmp_path / "press.yaml", kinds())
-    assert profile is not None, render(problems)
-    assert run_tests(profile, KIND.decoded) == []
-
-
-# --- golden tests -----------------------------------------------------------------------
-
-
-def test_a_dump_becomes_contents_by_address(tmp_path: Path) -> None:
-    test = _golden(
-        tmp_path,
-        'registers: {holding: {1: "0001 86A0", 9: 7}, coil: {3: "0b011", 9: 1}}\n    expect: {t: 1}',
-    )
-
-    assert test == GoldenTest(
-        "x", {"holding": {1: 1, 2: 0x86A0, 9: 7}, "coil": {3: 1, 4: 1, 5: 0, 9: 1}}, {"t": Expected(1)}
-    )
-
-
-def test_expectations_may_be_full(tmp_path: Path) -> None:
-    test = _golden(
-        tmp_path,
-        "registers: {holding: {1: 1}}\n    expect: {t: {value: 1, quality: uncertain, reason: out_of_range, text: a}}",
-    )
-
-    assert test.expect == {"t": Expected(1, "uncertain", "out_of_range", "a")}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            'registers: {holding: {1: "12"}}',
-            "'12' is not a dump; write 4 hex digits for each register: \"4366 3333\"",
-        ),
-        ("registers: {holding: {1: 65536}}", "65536 is no content of a register; it goes from 0 to 65535"),
-        (
-            'registers: {coil: {1: "01"}}',
-            "'01' is not a row of bits; write \"0b0101\", the first address on the right",
-        ),
-        ('registers: {holding: {65535: "0000 0000"}}', "65535 to 65536 is not within 0 to 65535"),
-        ('registers: {holding: {1: "0000 0000", 2: 1}}', "holding 2 is in this dump already"),
-        ("registers: {holdin: {1: 1}}", "unknown key 'holdin' - did you mean 'holding'?"),
-        ("expect: {tt: 1}", "unknown tag 'tt' - did you mean 't'?"),
-        ("expect: {t: {quality: good}}", "a good value is expected, but not which; write value:"),
-        ("expect: {t: {quality: bad, value: 1}}", "what is bad has no value; leave it out"),
-        ("expect: {t: {quality: awful}}", "unknown quality 'awful'; there are: good, uncertain, bad"),
-        (
-            "expect: {t: [a]}",
-            "one value is expected here: a number, a text, true or false, or for an array a list of numbers",
-        ),
-        ("expect: {t: {text: 5}}", "a text is expected here, or a list of texts for flags"),
-        ("expect: {}", "too few entries: at least 1"),
-    ],
-)
-def test_a_golden_test_is_refused_with(tmp_path: Path, text: str, message: str) -> None:
-    lines = {"registers": "registers: {holding: {1: 1}}", "expect": "expect: {t: 1}"}
-    lines[text.partition(":")[0]] = text
-
-    _, problems = _with_test(tmp_path, "\n    ".join(lines.values()))
-
-    assert problems[0].message == message
-
-
-def test_a_tag_that_sends_its_bits_only_cannot_be_expected(tmp_path: Path) -> None:
-    _, problems = _with_test(
-        tmp_path, "registers: {holding: {1: 1}}\n    expect: {t: 1}", "{address: 1, bits: {a: 0}}"
-    )
-
-    assert [problem.message for problem in problems] == ["'t' sends its bits only; expect 't.<bit>'"]
-
-
 def test_settings_load_no_protocol_library() -> None:
     code = (
         "import sys; from edge_agent.drivers.kinds import kinds; kinds(); sys.exit('pymodbus' in sys.modules)"
@@ -834,19 +592,3 @@ def _refused(folder: Path, tag: str, at: str, message: str | None, style: str = 
         assert problems[0].message == message
         line = f"  t: {tag}"
         assert line[problems[0].column - 1 :].startswith(at)
-
-
-def _with_test(
-    folder: Path, test: str, tag: str = "{address: 1}"
-) -> tuple[list[GoldenTest], tuple[Problem, ...]]:
-    path = folder / "press.yaml"
-    text = PRESS.replace("STYLE", "protocol").replace("TAG", tag)
-    path.write_text(f"{text}tests:\n  - name: x\n    {test}\n")
-    profile, problems = load_profile(path, kinds())
-    return list(profile.tests) if profile else [], problems
-
-
-def _golden(folder: Path, test: str) -> GoldenTest:
-    tests, problems = _with_test(folder, test)
-    assert problems == (), render(problems)
-    return tests[0]
