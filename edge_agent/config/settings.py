@@ -216,7 +216,9 @@ class ModbusConnection:
     @property
     def place(self) -> str:
         """Where it leads, as people write it."""
-        return self.line.path if self.line is not None else f"{self.host}:{self.port}"
+        if self.line is not None:
+            return self.line.path
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def exclusive(self) -> str:

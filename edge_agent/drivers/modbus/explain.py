@@ -1,11 +1,12 @@
 """What a group costs on the wire, in the words of a Modbus manual."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from edge_agent.config.settings import Group, ModbusConnection
 from edge_agent.core.cost import FRAMES, Cost
 from edge_agent.core.plan import Block
-from edge_agent.core.registers import Table
+from edge_agent.core.registers import Field, Table
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.modbus.client import FUNCTIONS
 
@@ -17,7 +18,7 @@ def explained(group: Group, block: Block, connection: ModbusConnection, cost: Co
     """The request of one block of a group."""
     frames = FRAMES[connection.framing]
     cost_s = cost.of(block.size_bytes)
-    used = {address for field in block.fields for address in range(field.address, field.end)}
+    used = set(chain.from_iterable(_addresses(field) for field in block.fields))
     last = block.address + block.count - 1
     return Explained(
         group=group.name,
@@ -37,6 +38,12 @@ def explained(group: Group, block: Block, connection: ModbusConnection, cost: Co
         cost_s=cost_s,
         share=cost_s / group.interval_s / connection.max_in_flight,
     )
+
+
+def _addresses(field: Field) -> Iterable[int]:
+    """The addresses that hold a tag and its factor, without those between the two."""
+    factor = () if field.factor is None else _addresses(field.factor)
+    return chain(range(field.at, field.at + field.width), factor)
 
 
 def printed(table: Table, address: int) -> str:
