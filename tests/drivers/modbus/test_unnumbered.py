@@ -144,6 +144,17 @@ async def test_every_question_behind_silence_is_of_a_size_of_its_own(table: Tabl
         assert len(set(sizes)) == len(sizes) == 6
 
 
+async def test_nothing_is_asked_while_answers_of_every_size_may_be_late() -> None:
+    async with RtuLine(*[silence] * 125) as line, opened(line.connection(0.001)) as client:
+        for _ in range(125):
+            assert await reason(client, block(100, 1)) == "timeout"
+        assert len({request[5] for request in line.requests}) == 125
+        line.script.append(lambda _request: right(line.requests[0]))
+
+        assert await reason(client, block(200, 1)) == "timeout"
+        assert len(line.requests) == 125
+
+
 async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next() -> None:
     async with RtuLine() as line, opened(line.connection()) as client:
         line.script.append(late(line, after=1))
