@@ -18,7 +18,6 @@ from edge_agent.errors import DeviceError
 from tests.drivers.modbus.rtu import right
 from tests.drivers.modbus.scripted import block, registers, until
 
-
 TABLES: tuple[Table, ...] = ("coil", "discrete", "holding", "input")
 
 
