@@ -152,4 +152,5 @@ def _words(error: Exception) -> str:
         return "another program has it open"
     if error.errno is None or isinstance(error, socket.gaierror):
         return error.strerror or str(error)
-    return os.strerror(error.errno)
+    words = os.strerror(error.errno)
+    return f"{error.filename}: {words}" if error.filename else words

@@ -129,6 +129,13 @@ async def test_a_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None
         await client.connect()
 
 
+async def test_a_file_that_is_not_there_any_more_is_named(tmp_path: Path) -> None:
+    client = ModbusClient(connection_to(1, Tls(tmp_path / "ca.pem")))
+
+    with pytest.raises(DeviceError, match=r"ca\.pem: No such file or directory"):
+        await client.connect()
+
+
 async def test_a_server_without_tls_is_told() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"x" * 99)
