@@ -9,7 +9,6 @@ nothing can be trusted.
 """
 
 import asyncio
-import socket
 from collections import deque
 from dataclasses import dataclass
 
@@ -28,13 +27,6 @@ REMEMBERED = 64
 
 STRANGE = 3
 """Frames that nobody asked for, one after the other, before the connection is given up."""
-
-UNACKNOWLEDGED_MS = 10_000
-"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket.
-
-A silent unit behind a living gateway keeps its socket. A host that lost its power does not: waiting for the
-kernel's next repetition would cost minutes after it is back.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +73,6 @@ class NumberedLine(Carrier):
     @override
     def _forget(self) -> None:
         self._received = b""
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        handle = transport.get_extra_info("socket")
-        if hasattr(socket, "TCP_USER_TIMEOUT") and handle.type == socket.SOCK_STREAM:  # on Linux
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
     @override
     def data_received(self, data: bytes) -> None:

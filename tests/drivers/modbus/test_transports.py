@@ -90,6 +90,21 @@ async def test_datagrams_are_read_whatever_was_lost_doubled_or_cut() -> None:
         client.close()
 
 
+def test_datagrams_are_read_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is optional")
+
+    async def use() -> list[str]:
+        async with served(once, half) as (_, connection):
+            client = ModbusClient(connection)
+            await client.connect()
+            reasons = [await read(client, address) for address in range(3)]
+            client.close()
+            return reasons
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(use()) == ["good", "timeout", "good"]
+
+
 async def test_a_port_that_nobody_has_is_told_at_once() -> None:
     async with served() as (_, connection):
         pass
