@@ -159,8 +159,8 @@ class UnnumberedLine(Carrier):
         on_wire_s = self._character_s * (len(frame) + self._cutter.characters(_longest_answer(asked)))
         try:
             pdu = await outcome_of(reply, timeout_s + on_wire_s, self._ended)
-        except DeviceError:
-            if self._refused is None:
+        except DeviceError as error:
+            if self._refused is None or error.reason != "timeout":
                 raise
             # Nothing came behind it: the refusal was the answer to this request.
             pdu = self._refused
