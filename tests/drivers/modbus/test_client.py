@@ -14,7 +14,6 @@ from edge_agent.config.settings import Framing, ModbusConnection
 from edge_agent.core.registers import Table
 from edge_agent.drivers.modbus.client import ModbusClient, reading
 from edge_agent.drivers.modbus.line import UNACKNOWLEDGED_MS, Carrier
-from edge_agent.drivers.modbus.numbered import NumberedLine
 from edge_agent.errors import DeviceError
 from tests.drivers.modbus.scripted import (
     Answer,
@@ -348,12 +347,21 @@ async def test_a_host_that_swallows_connections_is_given_up_after_its_time() -> 
 async def test_transactions_count_from_1_and_never_become_0() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
         await line.ask(1, reading(block(0, 1)))
-        assert isinstance(line._line, NumberedLine)
-        line._line._number = 0xFFFE
+        line._numbers.last = 0xFFFE
         await line.ask(1, reading(block(0, 1)))
         await line.ask(1, reading(block(0, 1)))
 
     assert [request[:2].hex() for request in plc.requests] == ["0001", "ffff", "0001"]
+
+
+async def test_a_late_answer_is_known_on_a_new_connection_too() -> None:
+    """A gateway that serves one master hands what its serial side said to whoever is connected."""
+    async with ScriptedPlc(silence) as plc, opened(plc.impatient) as line:
+        assert await reason(line, 100, 2) == "timeout"
+        await line.connect()
+
+        plc.script.append(lambda request: right(plc.requests[0]) + right(request))
+        assert (await line.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="an option of Linux")
