@@ -102,16 +102,28 @@ class Breaker:
 
 
 class Share:
-    """How much of a wire's time goes to probes: behind each that failed the others have it for a while."""
+    """How much of a wire's time goes to probes: one at a time, and behind each that failed others have it.
 
-    __slots__ = ("_next",)
+    However many units are silent: a pause that each of them took for itself would be none.
+    """
+
+    __slots__ = ("_next", "_taken")
 
     def __init__(self) -> None:
         self._next = 0.0
+        self._taken = False
 
     def free(self, now: float) -> bool:
         """Whether a probe may take wire time now."""
-        return now >= self._next
+        return not self._taken and now >= self._next
+
+    def take(self) -> None:
+        """A probe goes out, or waits for its moment."""
+        self._taken = True
+
+    def give_back(self) -> None:
+        """It has ended, however it did."""
+        self._taken = False
 
     def spent(self, now: float, seconds: float) -> None:
         """A probe failed and took this long until now."""

@@ -135,6 +135,18 @@ def test_probes_take_a_twentieth_of_a_wire() -> None:
     assert share.free(19.5)
 
 
+def test_one_probe_at_a_time_takes_of_a_share() -> None:
+    share = Share()
+
+    share.take()
+
+    assert not share.free(0.0)
+    share.renew()
+    assert not share.free(0.0)
+    share.give_back()
+    assert share.free(0.0)
+
+
 def test_a_share_that_was_used_up_is_free_again_when_something_has_changed() -> None:
     share = Share()
     share.spent(10.0, 0.5)

@@ -19,7 +19,7 @@ from edge_agent.core.plan import Block
 from edge_agent.core.registers import Table
 from edge_agent.drivers.modbus.framing import REFUSED, cutter
 from edge_agent.drivers.modbus.line import Carrier, Heard, Line
-from edge_agent.drivers.modbus.numbered import NumberedLine
+from edge_agent.drivers.modbus.numbered import NumberedLine, Numbers
 from edge_agent.drivers.modbus.unnumbered import Unanswered, UnnumberedLine
 from edge_agent.errors import DeviceError, EdgeAgentError
 from edge_agent.tls import context
@@ -51,6 +51,7 @@ class ModbusClient:
     def __init__(self, connection: ModbusConnection, late: Callable[[int], None] | None = None) -> None:
         self._connection = connection
         self._line: Line | None = None
+        self._numbers = Numbers()
         self._unanswered = Unanswered(late or (lambda _unit: None))
 
     @property
@@ -107,7 +108,7 @@ class ModbusClient:
     def _new_line(self) -> NumberedLine | UnnumberedLine:
         settings = self._connection
         if settings.framing == "tcp":
-            return NumberedLine()
+            return NumberedLine(self._numbers)
         return UnnumberedLine(
             cutter(settings.framing),
             self._unanswered,
@@ -152,4 +153,5 @@ def _words(error: Exception) -> str:
         return "another program has it open"
     if error.errno is None or isinstance(error, socket.gaierror):
         return error.strerror or str(error)
-    return os.strerror(error.errno)
+    words = os.strerror(error.errno)
+    return f"{error.filename}: {words}" if error.filename else words

@@ -14,10 +14,12 @@ from struct import Struct
 from edge_agent.core.plan import Block
 from edge_agent.core.writing import Coil, Masked, Write, Writing
 from edge_agent.drivers.modbus.client import Question, reading
-from edge_agent.drivers.modbus.wire import Answer
+from edge_agent.drivers.modbus.wire import MISSED, Answer
 from edge_agent.errors import DeviceError
 
 UNKNOWN_FUNCTION = "exception:1"
+PERHAPS_DONE = ("exception:5", *MISSED)
+"""The unit is at work on it, or nothing came of the unit: neither says that it was not carried out."""
 
 READ_BACK_S = 0.1
 """Between two looks whether a value has been taken over: a PLC does so once in its cycle."""
@@ -71,7 +73,8 @@ async def _tell(writing: Writing, ask: Ask) -> tuple[tuple[int, ...], DeviceErro
             if await request.done(ask):
                 break
     except DeviceError as error:
-        if error.reason.startswith("exception:") or error.reason == "disconnected":
+        refused = error.reason.startswith("exception:") and error.reason not in PERHAPS_DONE
+        if refused or error.reason == "disconnected":
             raise
         return tuple(functions), error
     return tuple(functions), None

@@ -114,6 +114,7 @@ class ModbusDevice:
         its = self._groups[group]
         self._wire.expect(self._unit, group, its.interval_s)
         its.forget(loop.time())
+        parts = its.parts
         came, failed = await self._blocks(its)
         answered = [each.middle for each in came if each.middle is not None]
         if failed is not None and not answered:
@@ -125,7 +126,7 @@ class ModbusDevice:
         first = answered[0]
         time_ns = self._clock() - round((loop.time() - first) * 1e9)
         wide = max(answered) - min(answered) > its.resolution_s
-        scan = _joined(its, time_ns, came, first if wide else None)
+        scan = _joined(its, parts, time_ns, came, first if wide else None)
         if not its.counters:
             return scan
         return replace(scan, quality=its.counters.judged(scan.values, scan.quality, first))
@@ -398,9 +399,14 @@ def _all_bad(count: int, reason: str) -> Decoded:
     return (None,) * count, (bad(reason),) * count
 
 
-def _joined(its: _Group, time_ns: int, came: Sequence[_Came], first: float | None) -> Scan:
-    """The scan; `first` is the middle of its first request when each value is to have a time of its own."""
-    if its.whole and len(came) == len(its.parts):
+def _joined(
+    its: _Group, parts: Sequence[_Part], time_ns: int, came: Sequence[_Came], first: float | None
+) -> Scan:
+    """The scan; `first` is the middle of its first request when each value is to have a time of its own.
+
+    `parts` are those that were asked for: by now it may have others, for whoever else reads the group.
+    """
+    if its.whole and its.parts is parts and len(came) == len(parts):
         return _in_order(its.schema, time_ns, came, first)
     return _placed(its.schema, time_ns, (*came, *its.fixed), first)
 

@@ -91,4 +91,14 @@ def _replanned(
         max_registers=min(limits.max_registers, *(refused.longest.get(each, 125) for each in WORDS)),
         max_bits=min(limits.max_bits, *(refused.longest.get(each, 2000) for each in BIT_TABLES)),
     )
-    return blocks_of(shorter, refused.left(fields), cost, refused.avoid(fields))
+    left, avoid = refused.left(fields), refused.avoid(fields)
+    # What was learned is a length that is given, not the longest one: a wider field may be given as well.
+    wide = [each for each in left if _reach(each, limits) > shorter.longest(each.table)]
+    others = [each for each in left if each not in wide]
+    alone = chain.from_iterable(blocks_of(limits, [each], cost, avoid) for each in wide)
+    return [*blocks_of(shorter, others, cost, avoid), *alone]
+
+
+def _reach(item: Field, limits: Limits) -> int:
+    """How many addresses a request for a field alone has to ask for at least."""
+    return item.end - (0 if limits.from_zero else item.address)

@@ -1,6 +1,7 @@
 """An open way to Modbus devices, whatever it is made of: requests go out, the PDUs of answers come back."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -8,6 +9,14 @@ from typing import Protocol, cast
 from typing_extensions import override
 
 from edge_agent.errors import DeviceError
+
+UNACKNOWLEDGED_MS = 10_000
+"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket.
+
+A silent unit behind a living gateway keeps its socket. A host that lost its power does not: waiting for the
+kernel's next repetition would cost minutes after it is back. Nor does one behind a cut cable: requests that
+the kernel hands over when it is mended would be answered when nobody reckons with that any more.
+"""
 
 Reply = asyncio.Future[bytes | DeviceError]
 """A PDU, or why there is none. A result, not an exception: after a cancel nobody is left to look at it."""
@@ -66,9 +75,12 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = cast("asyncio.Transport", transport)
-        # Not every loop has its datagram transports in the class of that name.
-        self._send = getattr(transport, "sendto", self._transport.write)
+        # Not every loop has its datagram transports in the class of that name, and not all of them can write.
         self._whole = hasattr(transport, "sendto")
+        self._send = getattr(transport, "sendto" if self._whole else "write")
+        handle = transport.get_extra_info("socket")  # a serial port has none
+        if hasattr(socket, "TCP_USER_TIMEOUT") and handle and handle.type == socket.SOCK_STREAM:  # on Linux
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

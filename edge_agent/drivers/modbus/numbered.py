@@ -9,7 +9,6 @@ nothing can be trusted.
 """
 
 import asyncio
-import socket
 from collections import deque
 from dataclasses import dataclass
 
@@ -29,13 +28,6 @@ REMEMBERED = 64
 STRANGE = 3
 """Frames that nobody asked for, one after the other, before the connection is given up."""
 
-UNACKNOWLEDGED_MS = 10_000
-"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket.
-
-A silent unit behind a living gateway keeps its socket. A host that lost its power does not: waiting for the
-kernel's next repetition would cost minutes after it is back.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
@@ -43,22 +35,37 @@ class _Waiting:
     reply: Reply
 
 
+class Numbers:
+    """The numbers of requests, over all connections to a place.
+
+    A gateway that serves one master hands what its serial side said to whoever is connected: a new connection
+    that began with 1 again would take it for its own.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.past: deque[int] = deque(maxlen=REMEMBERED)
+
+    def next(self) -> int:
+        """The next one. None is 0: that is what devices send that do not copy it."""
+        self.last = self.last % 0xFFFF + 1
+        return self.last
+
+
 class NumberedLine(Carrier):
     """The frames of one socket, given to the requests that wait for them; several may."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers) -> None:
         super().__init__()
         self._framer = FramerSocket(DecodePDU(is_server=False))
         self._received = b""
-        self._number = 0
+        self._numbers = numbers
         self._waiting: dict[int, _Waiting] = {}
-        self._past: deque[int] = deque(maxlen=REMEMBERED)
         self._strange = 0
 
     async def ask(self, unit: int, request: bytes, timeout_s: float) -> Heard:
         """What answers a request PDU. Raises DeviceError."""
-        # No number is 0: that is what devices send that do not copy it.
-        self._number = number = self._number % 0xFFFF + 1
+        number = self._numbers.next()
         loop = asyncio.get_running_loop()
         reply: Reply = loop.create_future()
         sent = loop.time()
@@ -69,7 +76,7 @@ class NumberedLine(Carrier):
     def _ended(self, number: int) -> None:
         # Whoever still waits here was not answered.
         if self._waiting.pop(number, None) is not None:
-            self._past.append(number)
+            self._numbers.past.append(number)
             if self._received and not self._waiting:
                 self.close()  # half an answer lies in the way of the next one
 
@@ -81,13 +88,6 @@ class NumberedLine(Carrier):
     @override
     def _forget(self) -> None:
         self._received = b""
-
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        handle = transport.get_extra_info("socket")
-        if hasattr(socket, "TCP_USER_TIMEOUT") and handle.type == socket.SOCK_STREAM:  # on Linux
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -107,10 +107,10 @@ class NumberedLine(Carrier):
     def _take(self, unit: int, number: int, pdu: bytes) -> None:
         waiting = self._waiting.pop(number, None)
         if waiting is None:
-            if number not in self._past:  # one that is there is late, or comes twice
+            if number not in self._numbers.past:  # one that is there is late, or comes twice
                 self._wonder(unit, f"an answer to request {number}, which is none of ours")
             return
-        self._past.append(number)
+        self._numbers.past.append(number)
         if wrong := _wrong(waiting, unit, pdu):
             settle(waiting.reply, DeviceError("wrong_answer", wrong))
             return

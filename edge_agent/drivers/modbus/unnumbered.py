@@ -7,7 +7,8 @@ answer is remembered until that cannot come any more, and
 * an answer that fits a remembered request and not the one that waits is late, and skipped;
 * a request that a remembered one's answer would fit is sent with another size: a register (eight bits) more
   is read along behind or before it. Where the device refuses both, it is first asked for something smaller:
-  units answer one after the other, so behind that answer nothing late is under way;
+  units answer one after the other, so behind that answer nothing late is under way. When answers of every
+  size may be late, it is not asked at all;
 * a refusal (exception) has no size. While it may be a late one, the line is listened to for as long as an
   answer may take, and it counts only when nothing follows.
 
@@ -128,12 +129,16 @@ class UnnumberedLine(Carrier):
         late = self._unanswered.like(asked, asyncio.get_running_loop().time())
         if not asked.reads or asked.head not in late:
             return await self._exchange(asked, timeout_s)
+        refused = False
         for wider in _wider(asked, late):
             heard = await self._exchange(wider.request, timeout_s)
             if heard.pdu[0] == request[0]:
                 return Heard(wider.cut(heard.pdu), heard.sent)
+            refused = True
         if (smaller := _smaller(asked, late)) is not None:
             await self._exchange(smaller, timeout_s)
+        elif not refused:
+            raise DeviceError("timeout", "answers of every size may still come late")
         return await self._exchange(asked, timeout_s)
 
     async def _exchange(self, asked: Request, timeout_s: float) -> Heard:
@@ -154,8 +159,8 @@ class UnnumberedLine(Carrier):
         on_wire_s = self._character_s * (len(frame) + self._cutter.characters(_longest_answer(asked)))
         try:
             pdu = await outcome_of(reply, timeout_s + on_wire_s, self._ended)
-        except DeviceError:
-            if self._refused is None:
+        except DeviceError as error:
+            if self._refused is None or error.reason != "timeout":
                 raise
             # Nothing came behind it: the refusal was the answer to this request.
             pdu = self._refused

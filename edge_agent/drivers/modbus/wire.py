@@ -100,11 +100,13 @@ class Wire:
         Silent units may be asked again at once: whoever calls has perhaps just switched one on.
         """
         self._renew()
+        self._share.renew()
         await self._turns.take(Urgency.COMMAND)
         try:
-            if not self._client.connected:
-                self._gate.open()
-                await self._open()
+            async with self._opening:
+                if not self._client.connected:
+                    self._gate.open()
+                    await self._open()
         finally:
             self._turns.give_back()
 
@@ -183,7 +185,7 @@ class Wire:
         await self._turns.take(urgency)
         try:
             breaker = self._breaker(unit)
-            if breaker.open and urgency is Urgency.POLL:  # since it began to wait
+            if breaker.open and urgency is Urgency.POLL and timeout_s is None:  # since it began to wait
                 raise _left_alone(breaker)
             await self._get_ready(pace)
             return await self._exchange(unit, question, timeout_s or pace.timeout_s)
@@ -250,13 +252,14 @@ class Wire:
             raise _left_alone(breaker)
         known = not self._alone and math.isfinite(self._slowest_s)
         timeout_s = breaker.timeout(self._slowest_s, pace.timeout_s) if known else pace.timeout_s
-        with _given_back(breaker):
-            if not self._alone:
-                await self._gap(timeout_s)
+        with _given_back(breaker, self._share):
+            found = self._alone or await self._gap(timeout_s)
             self.statistics.probes += 1
             began = loop.time()
+            # Behind all polls, unless those leave no gap: then it would wait for ever.
+            urgency = Urgency.PROBE if found else Urgency.POLL
             try:
-                answer = await self._transact(unit, question, pace, Urgency.PROBE, timeout_s)
+                answer = await self._transact(unit, question, pace, urgency, timeout_s)
             except DeviceError as error:
                 if error.reason.startswith("exception:") and error.reason not in MISSED:
                     self._answered(unit)
@@ -267,15 +270,16 @@ class Wire:
         self._answered(unit)
         return answer
 
-    async def _gap(self, needed_s: float) -> None:
-        """Wait until no poll is expected for so long; when there is no such gap, not for ever."""
+    async def _gap(self, needed_s: float) -> bool:
+        """Wait until no poll is expected for so long; when there is no such gap, not for ever: False."""
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_S
         while (now := loop.time()) < until:
             due = min(self._due(now), default=math.inf)
             if self._turns.idle and due - now >= needed_s:
-                return
+                return True
             await asyncio.sleep(min(max(due - now, 0.0) + needed_s / 4, until - now))
+        return False
 
     def _due(self, now: float) -> Iterator[float]:
         """When the units that answer are polled next."""
@@ -289,7 +293,6 @@ class Wire:
             self._breakers[unit].heard()
 
     def _renew(self) -> None:
-        self._share.renew()
         for breaker in self._breakers.values():
             breaker.renew()
 
@@ -308,6 +311,8 @@ class Wire:
             raise
         self._gate.opened(held_s)
         self._renew()
+        if not held_s:  # a gateway that hangs up whenever a unit is silent would have it probed all the time
+            self._share.renew()
         if self.connection.connect_delay_s:
             await asyncio.sleep(self.connection.connect_delay_s)
 
@@ -335,11 +340,13 @@ async def connect(connection: ModbusConnection) -> AsyncIterator[Wire]:
 
 
 @contextmanager
-def _given_back(breaker: Breaker) -> Iterator[None]:
+def _given_back(breaker: Breaker, share: Share) -> Iterator[None]:
     """A probe that was granted is granted to nobody else until it has ended, however it ends."""
+    share.take()
     try:
         yield
     finally:
+        share.give_back()
         breaker.forgo()
 
 

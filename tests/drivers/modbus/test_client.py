@@ -6,13 +6,14 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from edge_agent.config.settings import ModbusConnection
+from edge_agent.config.settings import Framing, ModbusConnection
 from edge_agent.core.registers import Table
 from edge_agent.drivers.modbus.client import ModbusClient, reading
-from edge_agent.drivers.modbus.numbered import UNACKNOWLEDGED_MS, NumberedLine
+from edge_agent.drivers.modbus.line import UNACKNOWLEDGED_MS, Carrier
 from edge_agent.errors import DeviceError
 from tests.drivers.modbus.scripted import (
     Answer,
@@ -346,18 +347,29 @@ async def test_a_host_that_swallows_connections_is_given_up_after_its_time() -> 
 async def test_transactions_count_from_1_and_never_become_0() -> None:
     async with ScriptedPlc() as plc, opened(plc.connection) as line:
         await line.ask(1, reading(block(0, 1)))
-        assert isinstance(line._line, NumberedLine)
-        line._line._number = 0xFFFE
+        line._numbers.last = 0xFFFE
         await line.ask(1, reading(block(0, 1)))
         await line.ask(1, reading(block(0, 1)))
 
     assert [request[:2].hex() for request in plc.requests] == ["0001", "ffff", "0001"]
 
 
+async def test_a_late_answer_is_known_on_a_new_connection_too() -> None:
+    """A gateway that serves one master hands what its serial side said to whoever is connected."""
+    async with ScriptedPlc(silence) as plc, opened(plc.impatient) as line:
+        assert await reason(line, 100, 2) == "timeout"
+        await line.connect()
+
+        plc.script.append(lambda request: right(plc.requests[0]) + right(request))
+        assert (await line.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="an option of Linux")
-async def test_the_kernel_gives_up_a_host_that_acknowledges_nothing() -> None:
-    async with ScriptedPlc() as plc, opened(plc.connection) as line:
-        assert isinstance(line._line, NumberedLine)
+@pytest.mark.parametrize("framing", ["tcp", "rtu", "ascii"])
+async def test_the_kernel_gives_up_a_host_that_acknowledges_nothing(framing: Framing) -> None:
+    """What it kept for later would be answered when nobody reckons with that any more."""
+    async with ScriptedPlc() as plc, opened(replace(plc.connection, framing=framing)) as line:
+        assert isinstance(line._line, Carrier)
         assert line._line._transport is not None
         handle = line._line._transport.get_extra_info("socket")
 

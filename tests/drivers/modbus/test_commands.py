@@ -186,6 +186,16 @@ async def test_a_write_without_an_answer_is_not_repeated_and_may_have_been_done(
         assert [request[7] for request in plc.requests] == [6, 3]
 
 
+@pytest.mark.parametrize("code", [5, 10, 11])
+async def test_a_write_that_may_have_been_done_is_looked_at(code: int) -> None:
+    """Acknowledged and under way (5), or handed on by a gateway that heard nothing of the unit (10, 11)."""
+    async with scripted(refusal(code), holding(1500)) as (plc, device):
+        written = await device.write("speed", "1500", 0.5)
+
+        assert (written.there, written.failure) == (True, f"exception:{code}")
+        assert [request[7] for request in plc.requests] == [6, 3]
+
+
 async def test_a_write_that_is_refused_is_told_so() -> None:
     async with scripted(refusal(3)) as (plc, device):
         with pytest.raises(DeviceError, match="exception:3"):

@@ -34,6 +34,7 @@ class Plc:
         self.refusals = 0
         self.refuses = 1_000_000
         self.silent: Callable[[], bool] = lambda: False
+        self.holds: asyncio.Event | None = None
 
     def expect(self, unit: int, group: str, within_s: float) -> None:
         pass
@@ -54,6 +55,8 @@ class Plc:
             int.from_bytes(question.pdu[3:5], "big"),
         )
         self.asked.append((address, count))
+        if self.holds is not None:
+            await self.holds.wait()
         if self.silent():
             raise DeviceError("timeout")
         bad = count > self.longest or any(address <= each < address + count for each in self.illegal)
@@ -224,6 +227,43 @@ async def test_what_was_refused_is_asked_for_again_after_an_hour(monkeypatch: py
     now[0] = AGAIN_S
 
     assert (await device.read("fast")).quality is None
+
+
+async def test_a_read_over_which_the_hour_ends_keeps_its_values_in_their_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A person reads a group while it is polled; the one of them asks for everything again."""
+    plc = Plc(0)
+    device = made(plc, tuple(tag(at) for at in (*range(10), *range(200, 210))))
+    loop = asyncio.get_running_loop()
+    start, now = loop.time(), [0.0]
+    monkeypatch.setattr(loop, "time", lambda: start + now[0])
+    await device.read("fast")
+    plc.illegal, plc.holds = (), asyncio.Event()
+    polled = asyncio.create_task(device.read("fast"))
+    await asyncio.sleep(0)
+
+    now[0], held, plc.holds = AGAIN_S, plc.holds, None
+    assert (await device.read("fast")).quality is None
+    held.set()
+
+    scan = await polled
+    assert len(scan.values) == 20
+    assert good(scan) == set(range(1, 20))
+
+
+async def test_a_field_wider_than_what_was_learned_is_asked_for_alone() -> None:
+    plc = Plc(code=3, longest=30)
+    name = Tag("name", "fast", "string", Field("name", "holding", 200, "string", length=25))
+    device = made(plc, (*registers(40), name))
+
+    for _ in range(2):
+        assert "name" not in device.refused
+        assert (await device.read("fast")).quality is None
+    plc.asked.clear()
+    await device.read("fast")
+
+    assert sorted(plc.asked) == [(0, 20), (20, 20), (200, 25)]
 
 
 async def test_silence_in_a_search_ends_it_with_what_is_known() -> None:

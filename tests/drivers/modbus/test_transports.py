@@ -90,6 +90,21 @@ async def test_datagrams_are_read_whatever_was_lost_doubled_or_cut() -> None:
         client.close()
 
 
+def test_datagrams_are_read_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is optional")
+
+    async def use() -> list[str]:
+        async with served(once, half) as (_, connection):
+            client = ModbusClient(connection)
+            await client.connect()
+            reasons = [await read(client, address) for address in range(3)]
+            client.close()
+            return reasons
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(use()) == ["good", "timeout", "good"]
+
+
 async def test_a_port_that_nobody_has_is_told_at_once() -> None:
     async with served() as (_, connection):
         pass
@@ -126,6 +141,13 @@ async def test_a_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None
     client = ModbusClient(connection_to(1, Tls(tmp_path / "ca.pem")))
 
     with pytest.raises(DeviceError, match=r"ca\.pem: not a usable PEM file"):
+        await client.connect()
+
+
+async def test_a_file_that_is_not_there_any_more_is_named(tmp_path: Path) -> None:
+    client = ModbusClient(connection_to(1, Tls(tmp_path / "ca.pem")))
+
+    with pytest.raises(DeviceError, match=r"ca\.pem: No such file or directory"):
         await client.connect()
 
 

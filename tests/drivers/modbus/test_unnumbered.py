@@ -132,6 +132,28 @@ async def test_an_exception_behind_a_timeout_is_believed_when_nothing_follows_it
         assert (await client.ask(1, reading(block(300, 3)))).pdu == registers(300, 3)
 
 
+async def test_an_exception_is_not_believed_when_a_damaged_answer_follows_it() -> None:
+    def both(request: bytes) -> bytes:
+        return framed(b"\x01\x83\x02") + right(request)[:-1] + b"\x00"
+
+    async with RtuLine(silence, both) as line, opened(line.connection(TIMEOUT_S)) as client:
+        assert await reason(client, block(100, 3)) == "timeout"
+
+        assert await reason(client, block(200, 2)) == "wrong_answer"
+
+
+async def test_an_exception_is_not_believed_when_the_connection_ends_behind_it() -> None:
+    async def last_words(_request: bytes) -> bytes:
+        line.send(framed(b"\x01\x83\x02"))
+        line.hang_up()
+        return b""
+
+    async with RtuLine(silence, last_words) as line, opened(line.connection(TIMEOUT_S)) as client:
+        assert await reason(client, block(100, 3)) == "timeout"
+
+        assert await reason(client, block(200, 2)) == "disconnected"
+
+
 @pytest.mark.parametrize("table", ["coil", "holding"])
 async def test_every_question_behind_silence_is_of_a_size_of_its_own(table: Table) -> None:
     async with RtuLine(*[silence] * 5) as line, opened(line.connection(TIMEOUT_S)) as client:
@@ -142,6 +164,17 @@ async def test_every_question_behind_silence_is_of_a_size_of_its_own(table: Tabl
         counts = [int.from_bytes(request[4:6], "big") for request in line.requests]
         sizes = [(count + 7) // 8 if table == "coil" else count for count in counts]
         assert len(set(sizes)) == len(sizes) == 6
+
+
+async def test_nothing_is_asked_while_answers_of_every_size_may_be_late() -> None:
+    async with RtuLine(*[silence] * 125) as line, opened(line.connection(0.001)) as client:
+        for _ in range(125):
+            assert await reason(client, block(100, 1)) == "timeout"
+        assert len({request[5] for request in line.requests}) == 125
+        line.script.append(lambda _request: right(line.requests[0]))
+
+        assert await reason(client, block(200, 1)) == "timeout"
+        assert len(line.requests) == 125
 
 
 async def test_the_answer_to_a_cancelled_request_is_not_taken_for_the_next() -> None:

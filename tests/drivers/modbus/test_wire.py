@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -274,6 +275,16 @@ async def test_wire_that_is_closed_while_it_opens_stays_closed() -> None:
 
         with pytest.raises(DeviceError, match="no longer in use"):
             await opening
+
+
+async def test_whoever_opens_a_wire_by_hand_while_a_poll_does_gets_the_same_connection() -> None:
+    async with ScriptedPlc() as plc:
+        wire = Wire(replace(plc.connection, max_in_flight=2), uniform=longest)
+
+        await asyncio.gather(wire.open(), data(wire, 1, block(0, 2)))
+
+        assert plc.connections == 1
+        wire.close()
 
 
 async def test_whoever_opens_a_wire_by_hand_does_not_wait_for_the_next_attempt() -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.drivers.modbus.client import Question, reading
 from edge_agent.drivers.modbus.turns import Urgency
-from edge_agent.drivers.modbus.wire import Pace, Wire
+from edge_agent.drivers.modbus.wire import PATIENCE_S, Pace, Wire
 from edge_agent.errors import DeviceError
 from tests.drivers.modbus.rtu import RtuLine
 from tests.drivers.modbus.rtu import right as rtu_right
@@ -116,6 +116,57 @@ async def test_probes_take_a_twentieth_of_the_time_of_a_shared_wire() -> None:
 
         # 50 ms each, 0.95 s apart.
         assert 1 <= plc.asked[3] + plc.asked[4] + plc.asked[5] <= 3
+        wire.close()
+
+
+async def test_units_that_are_due_together_are_not_probed_together() -> None:
+    async with Gateway(3, 4, 5) as plc:
+        wire = Wire(plc.impatient, uniform=lambda _low, _high: 0.0)
+        for unit in (1, 3, 3, 4, 4, 5, 5):
+            await reason(wire, unit)
+
+        reasons = await asyncio.gather(*[reason(wire, unit) for unit in (3, 4, 5)])
+
+        assert sorted(reasons) == ["timeout", "unit_open", "unit_open"]
+        wire.close()
+
+
+async def test_a_gateway_that_hangs_up_at_silence_has_no_more_probes_than_another() -> None:
+    async with Gateway(3) as plc:
+        wire = Wire(plc.impatient, uniform=longest)
+        for unit in (1, 3, 3):
+            await reason(wire, unit)
+        plc.asked.clear()
+
+        for _ in range(5):
+            plc.hang_up()
+            await until(lambda: not wire.connected)
+            assert await reason(wire, 1) == "good"
+            await reason(wire, 3)
+
+        assert plc.asked == {1: 5, 3: 1}
+        wire.close()
+
+
+@pytest.mark.slow
+async def test_a_unit_is_probed_on_a_wire_that_never_rests() -> None:
+    async with Gateway(3) as plc:
+        wire = Wire(plc.impatient, uniform=lambda _low, _high: 0.0)
+        for unit in (1, 2, 4, 3, 3):
+            await reason(wire, unit)
+        plc.silent.clear()
+
+        async def hurry(unit: int) -> None:
+            while True:
+                await reason(wire, unit)
+
+        others = [asyncio.create_task(hurry(unit)) for unit in (1, 2, 4)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_S + 5):
+            assert await reason(wire, 3) == "good"
+        for each in others:
+            each.cancel()
+        await asyncio.wait(others)
         wire.close()
 
 
