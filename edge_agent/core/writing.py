@@ -11,6 +11,7 @@ decimal is what people mean by it, as long as it is not zero and no whole number
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from struct import Struct
 from typing import cast
@@ -270,12 +271,16 @@ def shown(value: Given) -> str:
     if isinstance(value, str):
         return repr(value)
     if isinstance(value, Fraction):
-        return str(value) if value.denominator == 1 and abs(value) < LONGEST else shown(float(value))
+        return shown(int(value) if value.denominator == 1 else float(value))
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, Sequence):
         return f"[{', '.join(shown(cast('Given', each)) for each in value)}]"
-    return "nothing" if value is None else str(value)
+    return "nothing" if value is None else _shown_whole(value)
+
+
+def _shown_whole(value: int) -> str:
+    return str(value) if abs(value) < LONGEST else f"{Decimal(value).normalize():e}"
 
 
 LONGEST = 10**20
