@@ -1,6 +1,8 @@
 """What a failure at a device means, and what to do about it, for whoever stands in front of the cabinet."""
 
-from edge_agent.config.settings import Connection, Device, ModbusConnection
+from collections.abc import Mapping
+
+from edge_agent.config.settings import Connection, Device, ModbusConnection, SerialLine
 from edge_agent.ops.reading import GroupRead
 
 MEANING = {
@@ -17,19 +19,50 @@ MEANING = {
 }
 """By quality reason; exception codes are those of Modbus Application Protocol 1.1b3, section 7."""
 
+WITHOUT_NUMBERS = {
+    "wrong_answer": "what came answers something else: have two devices one unit, is there another master?",
+}
+"""The same for rtu and ascii, where it means something else."""
+PORTS = {
+    "No such file": "is not there: is the adapter plugged in? /dev/serial/by-id lists those that are",
+    "Permission denied": "may not be opened by this user: is it in the group of the port, such as dialout?",
+    "another program": "is open in another program: stop that one; a line has one master",
+}
+"""Why a serial port cannot be opened, by what the system says of it."""
+
 
 def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     """One sentence that names what failed, where, and the way out."""
     place, detail = connection.place, _without_place(failure.detail, connection)
-    if failure.reason == "timeout":
-        if not isinstance(connection, ModbusConnection):
-            return f"no answer from {place}: is it on?"
-        return f"no answer from unit {device.unit} at {place}: is the unit right, is it on?"
+    if failure.reason in ("timeout", "unit_open"):
+        return _unanswered(device, connection, detail)
     if failure.reason == "disconnected":
-        return _unreached(place, detail)
-    meaning = MEANING.get(failure.reason, "").format(unit=device.unit)
+        line = connection.line if isinstance(connection, ModbusConnection) else None
+        return _unreached(place, detail) if line is None else _unopened(line, detail)
+    meaning = _meanings(connection).get(failure.reason, "").format(unit=device.unit)
     said = f"{failure.reason} ({detail})" if detail else failure.reason
     return f"{said} from {place}{': ' if meaning else ''}{meaning}"
+
+
+def _meanings(connection: Connection) -> Mapping[str, str]:
+    numbered = not isinstance(connection, ModbusConnection) or connection.framing == "tcp"
+    return MEANING if numbered else {**MEANING, **WITHOUT_NUMBERS}
+
+
+def _unanswered(device: Device, connection: Connection, detail: str) -> str:
+    more = f" ({detail})" if detail else ""
+    if not isinstance(connection, ModbusConnection):
+        return f"no answer from {connection.place}{more}: is it on?"
+    who = f"no answer from unit {device.unit} at {connection.place}{more}"
+    if connection.line is None:
+        return f"{who}: is the unit right, is it on?"
+    speed, parity = connection.line.baudrate, connection.line.parity
+    return f"{who}: is it on, are the unit, {speed} bit/s and parity {parity} right?"
+
+
+def _unopened(line: SerialLine, detail: str) -> str:
+    why = next((words for told, words in PORTS.items() if told in detail), "")
+    return f"{line.path} {why}" if why else f"{line.path} cannot be opened ({detail}): is it a serial port?"
 
 
 def _unreached(place: str, detail: str) -> str:

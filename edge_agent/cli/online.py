@@ -68,7 +68,8 @@ def lines(all_seen: Sequence[Seen]) -> Iterator[str]:
         connected = "" if each.connect_ms is None else f", connected in {each.connect_ms:g} ms"
         yield f"{each.verdict:<4}  {each.device:<{width}}  {each.words}{connected}"
         if each.reading is not None:
-            yield from (f"      {line}" for line in (*_identity(each.reading), *_groups(each.reading)))
+            said = (*_refused(each.reading), *_identity(each.reading), *_groups(each.reading))
+            yield from (f"      {line}" for line in said)
 
 
 def document(all_seen: Sequence[Seen]) -> list[Mapping[str, object]]:
@@ -150,6 +151,11 @@ def _identity(read: Reading) -> Iterator[str]:
         yield f"says it is {read.identity}"
     if read.mismatch:
         yield f"not what its profile is for: {read.mismatch}; is the unit right, is the profile?"
+
+
+def _refused(read: Reading) -> Iterator[str]:
+    if any(row.quality == "bad:illegal_address" for row in read.rows):
+        yield "it has no such address: does the profile fit the device and its firmware?"
 
 
 def _groups(read: Reading) -> Iterator[str]:

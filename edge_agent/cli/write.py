@@ -5,6 +5,7 @@ import json
 import sys
 
 from edge_agent.cli import asking
+from edge_agent.cli.advice import advice
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, USAGE, Ended
 from edge_agent.cli.configured import add_config, device_of, gateway_of
 from edge_agent.cli.table import shown
@@ -12,15 +13,15 @@ from edge_agent.config.hints import hint
 from edge_agent.config.settings import Device, Gateway, Tag
 from edge_agent.drivers.kinds import kinds
 from edge_agent.errors import EdgeAgentError
-from edge_agent.ops.reading import columns
+from edge_agent.ops.reading import GroupRead, columns
 from edge_agent.ops.writing import LONGEST_S, WITHIN_S, Order, Result
 
 EPILOG = """\
 Only tags whose profile says access: rw can be written. The value is one that the
 tag can have: a number in its unit, true or false, a text of its enum, flags with
-commas between them. It is written once, before all polls, and read back until
-the device shows it. A running agent does it over its own connection; without
-one, this command connects.
+commas between them or none, an array as '[1, 2.5]'. It is written once, before
+all polls, and read back until the device shows it. A running agent does it over
+its own connection; without one, this command connects.
 
   edge-agent write io-1.lamp on
   edge-agent write press-1.recipe 42 --yes
@@ -29,6 +30,7 @@ one, this command connects.
 exit codes: 0 the device shows the value, 1 it does not, or refuses it, 2 no such
             tag, or not a value of it, 3 no answer
 """
+UNANSWERED = ("bad:timeout", "bad:disconnected", "bad:unit_open")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,10 +65,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.document()))
     else:
-        print(_words(result, tag))
+        print(_words(result, tag) if result.how else _refusal(gateway, result))
     if result.ok:
         return OK
-    return UNREACHABLE if result.quality in ("bad:timeout", "bad:disconnected") else PROBLEM
+    return UNREACHABLE if result.quality in UNANSWERED else PROBLEM
 
 
 def _found(gateway: Gateway, where: str) -> tuple[Device, str, Tag]:
@@ -105,7 +107,11 @@ def _agreed(gateway: Gateway, order: Order, tag: Tag) -> bool:
     place = gateway.connections[gateway.devices[order.device].connection].place
     unit = f" {tag.unit}" if tag.unit and tag.unit != "1" else ""
     question = f"write {order.device}.{order.column} = {order.text}{unit} to {place}? [y/N] "
-    return input(question).strip().lower() in ("y", "yes")
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D: who was asked has left, without a line end
+        print()
+        return False
 
 
 def _written(gateway: Gateway, device: Device, order: Order) -> Result:
@@ -117,14 +123,23 @@ def _written(gateway: Gateway, device: Device, order: Order) -> Result:
 def _words(result: Result, tag: Tag) -> str:
     unit = f" {tag.unit}" if tag.unit and tag.unit != "1" and result.value is not None else ""
     text = tag.text(result.value, result.column.partition(".")[2])
-    named = f" ({text})" if isinstance(text, str) else ""
-    now = f"{shown(result.value)}{unit}{named}, {result.quality}"
+    texts = ", ".join(text) if isinstance(text, tuple) else text
+    named = f" ({texts})" if texts else ""
+    now = f"{shown(result.value) or 'empty'}{unit}{named}, {result.quality}"
     where = f"{result.device}.{result.column}"
     if result.ok:
         return f"{where} is {now}; {result.how}, {result.took_ms:g} ms"
-    if result.how:
-        return f"{where}: {result.why}; it shows {now}; {result.how}, {result.took_ms:g} ms"
-    return f"{where}: not written: {result.why}"
+    told = f"it shows {now}" if result.value is not None else "nobody knows whether it was written"
+    return f"{where}: {result.why}; {told}; {result.how}, {result.took_ms:g} ms"
+
+
+def _refusal(gateway: Gateway, result: Result) -> str:
+    """What is said of an order that no device has carried out, with what to do about it."""
+    device = gateway.devices[result.device]
+    reason = result.quality.removeprefix("bad:")
+    failure = GroupRead("", result.took_ms, reason, result.why.removeprefix(reason).removeprefix(": "))
+    why = advice(failure, device, gateway.connections[device.connection])
+    return f"{result.device}.{result.column}: not written: {why}"
 
 
 def _seconds(text: str) -> float:

@@ -347,7 +347,9 @@ _SYNTAX = {
     ),
     "found unexpected end of stream": "the closing quote is missing",
     "did not find expected ',' or ']'": "a ',' or the closing ']' is missing",
-    "did not find expected ',' or '}'": "a ',' or the closing '}' is missing",
+    "did not find expected ',' or '}'": (
+        "a ',' or the closing '}' is missing; a text with brackets in it needs quotes"
+    ),
     "did not find expected '-' indicator": "a list entry '- ...' is expected here; check the indentation",
     "did not find expected key": "a key is expected here; check the indentation and the quotes before it",
     "could not find expected ':'": "a ':' is missing after the key before",

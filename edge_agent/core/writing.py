@@ -11,6 +11,7 @@ decimal is what people mean by it, as long as it is not zero and no whole number
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from struct import Struct
 from typing import cast
@@ -218,16 +219,27 @@ def _number(item: Field, value: Given) -> bytes:
 
 
 def _integer(item: Field, value: Given, exact: Fraction) -> int:
-    raw = (exact - item.offset) / item.scale
     low, high = bounds(item.type)
-    close = min(max(round(raw), low), high)
-    read = scaling(item)
-    # Beyond 15 digits the decimal that names a value need not lie on the grid that the value came from.
-    if raw == close or (store_of(item) == "d" and read is not None and _is(read(close), exact)):
+    raw = (exact - item.offset) / item.scale
+    close = _nearest(item, exact)
+    if raw == close:
         return close
+    read = scaling(item)
+    if store_of(item) == "d" and read is not None:
+        # Beyond 15 digits neither the decimal that names a value nor the float itself need lie on the grid
+        # that the value came from; the one or the other is near enough.
+        for each in (close, _nearest(item, Fraction(float(exact)))):
+            if _is(read(each), exact):
+                return each
     if not low <= raw <= high:
         raise ValueError(_beyond(item, value, (low, high)))
     raise ValueError(_between(item, value, (math.floor(raw), math.ceil(raw))))
+
+
+def _nearest(item: Field, value: Fraction) -> int:
+    """The whole number in the registers that comes nearest to a value."""
+    low, high = bounds(item.type)
+    return min(max(round((value - item.offset) / item.scale), low), high)
 
 
 def _float(item: Field, value: Given, exact: Fraction) -> float:
@@ -270,12 +282,16 @@ def shown(value: Given) -> str:
     if isinstance(value, str):
         return repr(value)
     if isinstance(value, Fraction):
-        return str(value) if value.denominator == 1 and abs(value) < LONGEST else shown(float(value))
+        return shown(int(value) if value.denominator == 1 else float(value))
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, Sequence):
         return f"[{', '.join(shown(cast('Given', each)) for each in value)}]"
-    return "nothing" if value is None else str(value)
+    return "nothing" if value is None else _shown_whole(value)
+
+
+def _shown_whole(value: int) -> str:
+    return str(value) if abs(value) < LONGEST else f"{Decimal(value).normalize():e}"
 
 
 LONGEST = 10**20

@@ -34,11 +34,13 @@ async def poll(polling: Polling) -> None:
     while True:
         due, missed = polling.cadence.next(loop.time())
         await asyncio.sleep(due - loop.time())
+        began_ns = polling.clock()
         scan, answered = await _read(polling)
         polling.health.refuse(polling.poller.refused)
         if missed and answered and last_ns is not None:
             polling.intake.overrun(polling.life, last_ns, scan.time_ns, missed)
-        last_ns = scan.time_ns if answered else None
+        # A reading that had to wait has the time of its answer; the due times it cost lie before that.
+        last_ns = min(began_ns, scan.time_ns) if answered else None
 
 
 async def _read(polling: Polling) -> tuple[Scan, bool]:

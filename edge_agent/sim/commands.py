@@ -1,10 +1,11 @@
 """Commands in plain words to a simulated PLC."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
+from edge_agent.config.hints import nearest
 from edge_agent.core.registers import Table
 from edge_agent.sim.faults import Faults, Random
 from edge_agent.sim.modbus import ModbusPlc
@@ -79,8 +80,19 @@ def switched(faults: Faults, command: str, known: Iterable[str]) -> Faults:
     usages = [usage for usage in known if usage.split()[0] == name]
     wanted = _wanted(faults, name, setting.strip()) if usages else None
     if wanted is None:
-        raise ValueError(f"cannot do {command.strip()!r}; known are: {', '.join(known)}, quit")
+        raise ValueError(f"cannot do {command.strip()!r}; {_way_out(name, usages, known)}")
     return replace(faults, **wanted)
+
+
+def _way_out(name: str, usages: Sequence[str], known: Iterable[str]) -> str:
+    """How the command that was meant is written; all that there are when that cannot be told."""
+    by_name = {usage.split()[0]: usage for usage in known}
+    meant = nearest(name, list(by_name))
+    if usages:
+        return f"write {usages[0]}"
+    if meant is None or name == "unit":
+        return f"known are: {', '.join(by_name.values())}, quit"
+    return f"did you mean {by_name[meant]}?"
 
 
 def seconds(text: str) -> float:

@@ -75,6 +75,7 @@ async def test_device_with_bad_values_is_a_warning_that_names_them(
         assert await terminal.type("check", "--online", str(path)) == 1
 
     assert "warn  press  1 of 2 values bad: absent bad:illegal_address, connected in" in terminal.out
+    assert "it has no such address: does the profile fit the device and its firmware?" in terminal.out
 
 
 async def test_device_that_is_another_one_is_a_warning_with_what_was_expected(

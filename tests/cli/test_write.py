@@ -12,6 +12,16 @@ from edge_agent.sim.modbus import ModbusPlc
 from tests.cli.gateway import Terminal, config
 from tests.e2e.plant import plant, tags
 
+WRITABLE = """\
+schema: edge-agent/profile/1
+id: acme/io
+version: 1.0.0
+extends: edge-agent/io-demo@1
+tags:
+  alarms: {access: rw}
+  serial: {access: rw}
+"""
+
 
 def io(folder: Path, port: int) -> Path:
     """A gateway with one device of everything."""
@@ -49,6 +59,7 @@ async def test_a_value_is_written_and_shown(tmp_path: Path, terminal: Terminal) 
         ("io-2.lamp", "on", "there is no device 'io-2' - did you mean 'io-1'?"),
         ("lamp", "on", "'lamp' names no tag; write DEVICE.TAG, for example io-1.lamp"),
         ("io-1.temperature", "20", "temperature cannot be written: its profile does not say access: rw"),
+        ("io-1.energy", "5", "energy cannot be written: its profile does not say access: rw"),
         ("io-1.lamp", "maybe", "lamp: "),
     ],
 )
@@ -94,20 +105,49 @@ async def test_who_sits_there_is_asked_before(
         assert (plc.requests > 0) is (code == 0)
 
 
+async def test_who_leaves_at_the_question_has_written_nothing(
+    tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Tty())
+    monkeypatch.setattr("builtins.input", left)
+    path = io(tmp_path, free_port())
+
+    assert await terminal.type("write", "io-1.lamp", "on", "--config", str(path)) == 1
+    assert "nothing was written" in terminal.err
+
+
+async def test_flags_are_shown_by_their_texts_and_a_text_that_is_empty_as_such(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    async with ModbusPlc(tags("io")) as plc:
+        path = io(tmp_path, plc.port)
+        profile = tmp_path / "profiles" / "acme" / "io.yaml"
+        profile.parent.mkdir(parents=True)
+        profile.write_text(WRITABLE)
+        path.write_text(path.read_text().replace("edge-agent/io-demo@1", "acme/io@1"))
+
+        assert await terminal.type("write", "io-1.alarms", "estop, none", "--yes", "--config", str(path)) == 2
+        await terminal.type("write", "io-1.alarms", "estop,overtemp", "--yes", "--config", str(path))
+        assert terminal.out.startswith("io-1.alarms is 2147483649 (overtemp, estop), good; ")
+        await terminal.type("write", "io-1.serial", "", "--yes", "--config", str(path))
+        assert terminal.out.startswith("io-1.serial is empty, good; ")
+
+
 async def test_a_device_that_refuses_is_a_problem(tmp_path: Path, terminal: Terminal) -> None:
     async with ModbusPlc(tags("io")) as plc:
         await plc.switch(Faults(exception=4))
         path = io(tmp_path, plc.port)
 
         assert await terminal.type("write", "io-1.lamp", "on", "--yes", "--config", str(path)) == 1
-        assert terminal.out == "io-1.lamp: not written: exception:4\n"
+        assert terminal.out.startswith("io-1.lamp: not written: exception:4 from 127.0.0.1:")
+        assert "it reports a fault of its own" in terminal.out
 
 
 async def test_a_device_that_is_off_is_unreachable(tmp_path: Path, terminal: Terminal) -> None:
     path = io(tmp_path, free_port())
 
     assert await terminal.type("write", "io-1.lamp", "on", "--yes", "--config", str(path)) == 3
-    assert "not written: disconnected" in terminal.out
+    assert "not written: connection refused by 127.0.0.1:" in terminal.out
 
 
 async def test_a_silent_device_is_unreachable_and_the_write_is_in_doubt(
@@ -119,7 +159,8 @@ async def test_a_silent_device_is_unreachable_and_the_write_is_in_doubt(
         words = ("write", "io-1.lamp", "on", "--yes", "--within", "0", "--config", str(path))
 
         assert await terminal.type(*words) == 3
-        assert terminal.out.startswith("io-1.lamp: timeout; it shows -, bad:timeout; function 5, ")
+        doubt = "nobody knows whether it was written"
+        assert terminal.out.startswith(f"io-1.lamp: timeout; {doubt}; function 5, ")
 
 
 async def test_a_running_agent_writes_over_its_own_connection(tmp_path: Path, terminal: Terminal) -> None:
@@ -147,6 +188,10 @@ class Tty:
 
     def isatty(self) -> bool:
         return True
+
+
+def left(_question: str) -> str:
+    raise EOFError
 
 
 def answering(asked: list[str], answer: str) -> Callable[[str], str]:

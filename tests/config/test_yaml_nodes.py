@@ -109,7 +109,11 @@ def test_yaml_traps_are_errors_that_say_what_to_write(text: str, message: str) -
         ("a:\n\tb: 1", (2, 1, "a tab stands here; YAML is indented with spaces")),
         ("a: @x", (1, 4, "a text that begins with '@' needs quotes")),
         ("a: [1, 2\nb: 3", (2, 2, "a ',' or the closing ']' is missing (it began in line 1)")),
-        ("a: {b: 1", (1, 9, "a ',' or the closing '}' is missing")),
+        ("a: {b: 1", (1, 9, "a ',' or the closing '}' is missing; a text with brackets in it needs quotes")),
+        (
+            "a: {type: uint16[4]}",
+            (1, 17, "a ',' or the closing '}' is missing; a text with brackets in it needs quotes"),
+        ),
         ("a: 'x", (1, 6, "the closing quote is missing")),
         ("a: b\x01c", (1, 5, "a control character stands here; delete it")),
         ("a: !<x y", (1, 7, "this is not YAML: did not find the expected '>'")),

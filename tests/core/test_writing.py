@@ -158,6 +158,12 @@ def test_the_nearest_float32_is_not_that_of_the_nearest_double() -> None:
         (-32768, "int16", {"sentinels": frozenset({0x8000})}, "-32768 is what the device holds when it has no value (0x8000)"),
         (1, "float32", {"sentinels": frozenset({0x3F800000})}, "1 is what the device holds when it has no value (0x3F800000)"),
         (7, "uint16", {"enum": frozenset({2, 1, 0})}, "7 is none of its numbers: 0, 1, 2"),
+        (
+            10**39,
+            "float32",
+            {},
+            "1e+39 is outside of float32, which goes from -3.4028234663852886e+38 to 3.4028234663852886e+38",
+        ),
         (float("nan"), "float32", {}, "nan is not a number that can be written"),
         (float("-inf"), "float64", {}, "-inf is not a number that can be written"),
         (True, "uint16", {}, "true is not a number"),
@@ -413,6 +419,13 @@ def test_a_number_is_written_as_the_witness_lays_it_out(kind: str, order: str, d
     words = put(item, raw)
 
     assert words == witness.registers(raw, item)
+
+
+def test_a_value_beyond_what_floats_tell_apart_can_be_written_as_it_was_read() -> None:
+    item = field("int64", offset=Fraction(-5463, 20))
+    value = read(item, witness.registers(20_283_048_284_325_664, item))
+
+    assert read(item, put(item, value)) == value
 
 
 @given(

@@ -29,13 +29,15 @@ def _fresh_loggers() -> None:
 class Plc:
     """Gives these answers in turn (a number: it takes so many seconds), then the last one for ever.
 
-    `refuses` are the tags that each reading shows to be refused.
+    `refuses` are the tags that each reading shows to be refused. With `queued` it is the wire that takes the
+    time: the device is asked at the end of it.
     """
 
     answers: list[Answer]
     read_at: list[float] = field(default_factory=list)
     refuses: list[Sequence[str]] = field(default_factory=list)
     refused: Sequence[str] = ()
+    queued: bool = False
 
     async def read(self, group: str) -> Scan:
         loop = asyncio.get_running_loop()
@@ -50,7 +52,8 @@ class Plc:
             raise answer
         quality = tuple("bad:exception:2" if value is None else "" for value in answer)
         assert group == "fast"
-        return Scan(SCHEMA, round(began * 1e9), answer, quality if any(quality) else None)
+        asked = loop.time() if self.queued else began
+        return Scan(SCHEMA, round(asked * 1e9), answer, quality if any(quality) else None)
 
 
 @dataclass
@@ -128,6 +131,18 @@ async def test_due_times_that_a_slow_device_cost_are_a_gap() -> None:
     (gap,) = case.gaps
     assert (gap.reason, gap.scans, gap.life, gap.device, gap.group) == ("overrun", 2, "b1", "press", "fast")
     assert (gap.start_ns or 0) < (gap.end_ns or 0)
+
+
+@at_once
+async def test_due_times_lost_while_a_wire_is_taken_lie_within_their_gap() -> None:
+    case = Case(Plc([(1.0, 2.0), 3.4, (1.0, 2.0)], queued=True))
+
+    await case.run(8.0)
+
+    (gap,) = case.gaps
+    assert gap.scans == 2
+    assert (gap.start_ns or 0) <= 1002.25e9
+    assert (gap.end_ns or 0) >= 1003.25e9
 
 
 @at_once

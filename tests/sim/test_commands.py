@@ -89,35 +89,57 @@ def test_a_command_of_opcua_switches_one_fault(command: str, faults: Faults) -> 
     assert switched(Faults(bad=frozenset("a")), command, OPCUA) == faults
 
 
-@pytest.mark.parametrize("command", ["short on", "exception 2", "missing", "bad", "cut now", "restart off"])
+@pytest.mark.parametrize("command", ["exception 2", "unit", "twice on"])
 def test_a_command_of_another_protocol_or_without_sense_is_refused(command: str) -> None:
     with pytest.raises(ValueError, match=r"known are: silence .* frozen on\|off, .* cut, restart, quit"):
         switched(Faults(), command, OPCUA)
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "way_out"),
     [
-        "",
-        "silence",
-        "silence maybe",
-        "exception 0",
-        "exception x",
-        "busy 0",
-        "burn on",
-        "wrong on",
-        "wrong-unit",
-        "illegal 7",
-        "illegal holding",
-        "illegal coils 7",
-        "random 5",
-        "random 0%",
-        "random 101%",
-        "random 5% seed",
-        "random 5% from 3",
-        "count off",
+        ("silence", "write silence on|off"),
+        ("silence maybe", "write silence on|off"),
+        ("exception 0", "write exception 4|off"),
+        ("exception x", "write exception 4|off"),
+        ("busy 0", "write busy 5|off"),
+        ("wrong-unit", "write wrong-unit on|off"),
+        ("illegal 7", "write illegal holding 7,10-12|off"),
+        ("illegal holding", "write illegal holding 7,10-12|off"),
+        ("illegal coils 7", "write illegal holding 7,10-12|off"),
+        ("random 5", "write random 5%|off"),
+        ("random 0%", "write random 5%|off"),
+        ("random 101%", "write random 5%|off"),
+        ("random 5% seed", "write random 5%|off"),
+        ("random 5% from 3", "write random 5%|off"),
+        ("count off", "write count"),
+        ("silense on", "did you mean silence on|off?"),
     ],
 )
+def test_a_command_that_is_nearly_right_says_how_it_is_written(command: str, way_out: str) -> None:
+    with pytest.raises(ValueError, match="cannot do") as caught:
+        switched(Faults(), command, MODBUS)
+
+    assert str(caught.value) == f"cannot do {command!r}; {way_out}"
+
+
+@pytest.mark.parametrize(
+    ("command", "way_out"),
+    [
+        ("missing", "write missing TAG,TAG|off"),
+        ("bad", "write bad TAG,TAG|off"),
+        ("cut now", "write cut"),
+        ("restart off", "write restart"),
+    ],
+)
+def test_so_does_a_command_of_opcua(command: str, way_out: str) -> None:
+    with pytest.raises(ValueError, match="cannot do") as caught:
+        switched(Faults(), command, OPCUA)
+
+    assert str(caught.value) == f"cannot do {command!r}; {way_out}"
+
+
+@pytest.mark.parametrize("command", ["", "burn on", "unit three"])
 def test_an_unknown_command_says_what_is_known(command: str) -> None:
     with pytest.raises(ValueError, match="known are: silence on"):
         switched(Faults(), command, MODBUS)

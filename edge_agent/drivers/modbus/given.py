@@ -14,7 +14,7 @@ OFF = frozenset({"false", "off", "no", "0"})
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,40}")
 _HEX = re.compile(r"0x[0-9A-Fa-f]{1,16}")
-_DECIMAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,2})?")
+_DECIMAL = re.compile(r"[-+]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?")
 
 
 def to_write(tag: Tag, value: Given, part: str = "", *, power: int | None = None) -> Writing:
@@ -24,8 +24,7 @@ def to_write(tag: Tag, value: Given, part: str = "", *, power: int | None = None
     that shall be set; the other bits of such a tag are cleared. `power` is what the factor of the tag holds
     just now, when it has one. Raises ValueError, in words, for what cannot be written.
     """
-    if tag.access != "rw":
-        raise ValueError(f"{tag.name} cannot be written: its profile does not say access: rw")
+    _refuse_read_only(tag)
     try:
         number = meant(tag, value, part)
     except ValueError as error:
@@ -44,7 +43,13 @@ def check(tag: Tag, text: str, part: str) -> None:
     if factor is None or part:
         typed(tag, text, part)
     else:
+        _refuse_read_only(tag)
         parse(tag, text, part)
+
+
+def _refuse_read_only(tag: Tag) -> None:
+    if tag.access != "rw":
+        raise ValueError(f"{tag.name} cannot be written: its profile does not say access: rw")
 
 
 def meant(tag: Tag, value: Given, part: str = "") -> Given:
@@ -121,7 +126,9 @@ def _switch(word: str) -> bool:
 def _typed_array(word: str, field: Field) -> tuple[int | float, ...]:
     inside = word.removeprefix("[").removesuffix("]")
     if f"[{inside}]" != word:
-        raise ValueError(f"{shown(word)} is not a list; write {field.elements} numbers such as [1, 2]")
+        example = ", ".join(map(str, range(1, min(field.elements, 3) + 1)))
+        more = ", ..." if field.elements > 3 else ""
+        raise ValueError(f"{shown(word)} is not a list; write {field.elements} numbers: [{example}{more}]")
     return tuple(_typed_number(each.strip(), whole=field.type not in FLOATS) for each in inside.split(","))
 
 

@@ -118,8 +118,8 @@ def _asked(connection: ModbusConnection, words: str, uses: Iterable[_Use]) -> st
     named = [_user(those) for those in kinds[:MOST_USERS]]
     if kinds[MOST_USERS:]:
         named.append(f"and {len(kinds) - MOST_USERS} more")
-    way_out = "split the line" if connection.line else "use another connection"
-    return f"connection {connection.name} {words}: {', '.join(named)}; make intervals longer or {way_out}"
+    way_out = ", the baudrate higher, or split the line" if connection.line else " or use another connection"
+    return f"connection {connection.name} {words}: {', '.join(named)}; make intervals longer{way_out}"
 
 
 def _user(those: Sequence[_Use]) -> str:

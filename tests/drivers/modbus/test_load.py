@@ -19,7 +19,7 @@ def test_a_line_that_is_asked_for_more_than_all_its_time_is_refused(tmp_path: Pa
     message = (
         "connection bus is asked for 1.73 s of every second, 1.48 s even if devices answered at once: "
         "12 devices x fast (2 requests, 141 ms) every 1 s, 12 devices x energy (2 requests, 81.6 ms) every "
-        "30 s; make intervals longer or split the line"
+        "30 s; make intervals longer, the baudrate higher, or split the line"
     )
     assert said(loaded) == [(4, 3, "error", message)]
     assert loaded.gateway is None
@@ -33,7 +33,7 @@ def test_what_an_assumption_makes_too_much_is_a_warning(tmp_path: Path) -> None:
     message = (
         "connection bus is asked for 1.09 s of every second, if an answer takes 10 ms to begin: "
         "12 devices x fast (2 requests, 141 ms) every 1.6 s, 12 devices x energy (2 requests, 81.6 ms) every "
-        "30 s; make intervals longer or split the line"
+        "30 s; make intervals longer, the baudrate higher, or split the line"
     )
     assert said(probably_too_much) == [(4, 3, "warning", message)]
     assert probably_too_much.gateway is not None
@@ -116,7 +116,8 @@ def test_the_longest_users_are_named_and_the_rest_is_counted(tmp_path: Path) -> 
     [(_, _, _, message)] = said(loaded)
     assert message.partition("once: ")[2] == (
         "m1 x fast (2 requests, 141 ms) every 0.2 s, m2 x fast (2 requests, 141 ms) every 0.3 s, m3 x fast "
-        "(2 requests, 141 ms) every 0.4 s, and 2 more; make intervals longer or split the line"
+        "(2 requests, 141 ms) every 0.4 s, and 2 more; make intervals longer, "
+        "the baudrate higher, or split the line"
     )
 
 
