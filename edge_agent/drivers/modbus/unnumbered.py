@@ -6,9 +6,9 @@ answer is remembered until that cannot come any more, and
 * the line is left alone for a while, and what comes meanwhile is thrown away;
 * an answer that fits a remembered request and not the one that waits is late, and skipped;
 * a request that a remembered one's answer would fit is sent with another size: a register (eight bits) more
-  is read along behind or before it. Where the device refuses both, it is first asked for something smaller:
-  units answer one after the other, so behind that answer nothing late is under way. When answers of every
-  size may be late, it is not asked at all;
+  is read along behind or before it. Where the device refuses both, or says nothing of what lies there, it is
+  first asked for something smaller: units answer one after the other, so behind that answer nothing late is
+  under way. When answers of every size may be late, it is not asked at all;
 * a refusal (exception) has no size. While it may be a late one, the line is listened to for as long as an
   answer may take, and it counts only when nothing follows.
 
@@ -77,6 +77,16 @@ class Unanswered:
         self._until = {each: until for each, until in self._until.items() if now < until}
         return {each.head for each in self._until if each.refusal == request.refusal}
 
+    def beyond(self, request: Request) -> bool:
+        """Whether one that asked for the same and more is among them."""
+        _, address, count = _READ.unpack(request.pdu)
+        for each in self._until:
+            if each.refusal == request.refusal:
+                _, first, wide = _READ.unpack(each.pdu)
+                if wide > count and first <= address and address + count <= first + wide:
+                    return True
+        return False
+
     def heads(self) -> Iterator[bytes]:
         """How all late answers begin."""
         for each in self._until:
@@ -128,6 +138,9 @@ class UnnumberedLine(Carrier):
         asked = _request(unit, request)
         late = self._unanswered.like(asked, asyncio.get_running_loop().time())
         if not asked.reads or asked.head not in late:
+            return await self._exchange(asked, timeout_s)
+        if self._unanswered.beyond(asked) and (smaller := _smaller(asked, late)) is not None:
+            await self._exchange(smaller, timeout_s)
             return await self._exchange(asked, timeout_s)
         refused = False
         for wider in _wider(asked, late):

@@ -104,6 +104,19 @@ async def test_where_nothing_can_be_read_along_a_smaller_answer_shows_that_nothi
         assert [request[5] for request in line.requests] == [2, 3, 3, 1, 2]
 
 
+async def test_a_device_that_says_nothing_of_addresses_it_does_not_have_is_soon_read_again() -> None:
+    def has_ten(request: bytes) -> bytes:
+        first, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
+        return right(request) if first >= 100 and first + count <= 110 else b""
+
+    async with RtuLine(silence, *[has_ten] * 9) as line, opened(line.connection(TIMEOUT_S)) as client:
+        assert await reason(client, block(100, 10)) == "timeout"
+        assert await reason(client, block(100, 10)) == "timeout"
+
+        assert (await client.ask(1, reading(block(100, 10)))).pdu == registers(100, 10)
+        assert [request[5] for request in line.requests] == [10, 11, 9, 10]
+
+
 async def test_nothing_is_read_along_beyond_the_ends_of_a_table() -> None:
     async with RtuLine(silence, silence) as line, opened(line.connection(TIMEOUT_S)) as client:
         assert await reason(client, block(0, 125)) == "timeout"
