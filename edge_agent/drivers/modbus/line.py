@@ -66,9 +66,10 @@ class Carrier(asyncio.Protocol, asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = cast("asyncio.Transport", transport)
-        # Not every loop has its datagram transports in the class of that name.
-        self._send = getattr(transport, "sendto", self._transport.write)
-        self._whole = hasattr(transport, "sendto")
+        # Not every loop has its datagram transports in the class of that name; those of uvloop have no write.
+        sendto = getattr(transport, "sendto", None)
+        self._send = self._transport.write if sendto is None else sendto
+        self._whole = sendto is not None
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
