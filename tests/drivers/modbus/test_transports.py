@@ -116,6 +116,13 @@ async def test_a_port_that_nobody_has_is_told_at_once() -> None:
     wire.close()
 
 
+def test_datagrams_go_on_uvloop_too() -> None:
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is optional")
+
+    uvloop.run(test_datagrams_are_read_whatever_was_lost_doubled_or_cut())
+    uvloop.run(test_a_port_that_nobody_has_is_told_at_once())
+
+
 async def test_tls_shows_the_certificate_of_the_gateway_and_trusts_the_one_it_was_told(
     certificates: Certificates,
 ) -> None:
