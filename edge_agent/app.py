@@ -31,6 +31,7 @@ from edge_agent.config.settings import Destination, Device, Gateway, Group
 from edge_agent.core import topics
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.cadence import Cadence
+from edge_agent.core.counters import Counters
 from edge_agent.core.follow import Follower
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Schema
@@ -185,7 +186,8 @@ class App:
             intake.renew()
             cadence = Cadence(group.interval_s, at)
             health = self._announcements.health[schema.device]
-            return poll(Polling(poller, schema, cadence, intake, health, time.time_ns, buffer.life))
+            counters = Counters(schema.columns)
+            return poll(Polling(poller, schema, cadence, intake, health, time.time_ns, buffer.life, counters))
 
         return work
 

@@ -1,9 +1,10 @@
 """Read one group of a device for ever: when it is due, once, and hand over what came."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from edge_agent.core.cadence import Cadence
+from edge_agent.core.counters import Counters
 from edge_agent.core.model import Scan, Schema
 from edge_agent.errors import DeviceError
 from edge_agent.flow.health import Health, trouble, unanswered
@@ -13,7 +14,10 @@ from edge_agent.ports import Clock, Poller
 
 @dataclass(frozen=True, slots=True)
 class Polling:
-    """What polling one group takes. `life` is the buffer id that its losses belong to."""
+    """What polling one group takes. `life` is the buffer id that its losses belong to.
+
+    `counters` are judged here and not by the device: what a person reads in between is no reading of theirs.
+    """
 
     poller: Poller
     schema: Schema
@@ -22,6 +26,7 @@ class Polling:
     health: Health
     clock: Clock
     life: str
+    counters: Counters = field(default_factory=lambda: Counters(()))
 
 
 async def poll(polling: Polling) -> None:
@@ -52,6 +57,9 @@ async def _read(polling: Polling) -> tuple[Scan, bool]:
         scan = unanswered(schema, error, polling.clock())
         polling.intake.take(scan, came_back=came_back)
         return scan, False
+    if polling.counters:
+        now_s = asyncio.get_running_loop().time()
+        scan = replace(scan, quality=polling.counters.judged(scan.values, scan.quality, now_s))
     worst = trouble(scan.quality or ())
     came_back = polling.health.note(schema.group, "failing" if worst else "ok", worst)
     polling.intake.take(scan, came_back=came_back)

@@ -7,8 +7,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from edge_agent.core.cadence import Cadence
+from edge_agent.core.counters import Counters
 from edge_agent.core.gap import Gap
-from edge_agent.core.model import Column, Scan, Schema, Value
+from edge_agent.core.model import Column, Range, Scan, Schema, Value
 from edge_agent.core.report import Reporter
 from edge_agent.errors import DeviceError, NotStored
 from edge_agent.flow.health import Health
@@ -62,6 +63,7 @@ class Case:
 
     plc: Plc
     refuse: bool = False
+    counters: Counters = field(default_factory=lambda: Counters(()))
     scans: list[Scan] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
@@ -84,7 +86,8 @@ class Case:
 
         health = Health("press", clock, self.changes.append)
         intake = Intake(SCHEMA, Reporter(SCHEMA, heartbeat_ns=300 * 10**9), self.append, self.gaps.append)
-        polling = Polling(self.plc, SCHEMA, Cadence(1.0, 0.25), intake, health, clock, "b1")
+        cadence = Cadence(1.0, 0.25)
+        polling = Polling(self.plc, SCHEMA, cadence, intake, health, clock, "b1", self.counters)
         task = asyncio.create_task(poll(polling))
         await asyncio.sleep(seconds)
         task.cancel()
@@ -211,3 +214,15 @@ def test_health_before_the_first_reading_says_so() -> None:
         "mismatch": None,
         "refused": [],
     }
+
+
+@at_once
+async def test_a_counter_that_falls_is_doubted_once_and_only_by_polls() -> None:
+    range_ = Range(0, 0, 2**32 - 1)
+    schema = Schema("press", "fast", (Column("a", "f"), Column("b", "f", counter=range_)), b"{}", "00000000")
+    case = Case(Plc([(1.0, 900.0), (1.0, 800.0), (1.0, 810.0)]))
+    case.counters = Counters(schema.columns)
+
+    await case.run(3.0)
+
+    assert [scan.quality for scan in case.scans] == [None, ("", "uncertain:counter_fell"), None]

@@ -14,7 +14,7 @@ from struct import Struct
 from edge_agent.core.plan import Block
 from edge_agent.core.writing import Coil, Masked, Write, Writing
 from edge_agent.drivers.modbus.client import Question, reading
-from edge_agent.drivers.modbus.wire import MISSED, Answer
+from edge_agent.drivers.modbus.wire import MISSED, Answer, NotSent
 from edge_agent.errors import DeviceError
 
 UNKNOWN_FUNCTION = "exception:1"
@@ -74,7 +74,7 @@ async def _tell(writing: Writing, ask: Ask) -> tuple[tuple[int, ...], DeviceErro
                 break
     except DeviceError as error:
         refused = error.reason.startswith("exception:") and error.reason not in PERHAPS_DONE
-        if refused or error.reason == "disconnected":
+        if refused or isinstance(error, NotSent):
             raise
         return tuple(functions), error
     return tuple(functions), None
@@ -95,7 +95,7 @@ def _tries(writing: Writing) -> Iterator[_Try]:
         yield _last(_MANY.pack(15, writing.address, 1, 1) + bytes((on,)))
     elif isinstance(writing, Masked):
         yield _request(_MASK.pack(22, writing.address, writing.and_mask, writing.or_mask))
-        yield _Try(16, lambda ask: _changed(writing, ask))
+        yield _Try(6, lambda ask: _changed(writing, ask))
     else:
         if len(writing.registers) == 1:
             yield _request(_ONE.pack(6, writing.address, writing.registers[0]))

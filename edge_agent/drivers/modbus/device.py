@@ -14,7 +14,6 @@ import structlog
 from edge_agent.config.settings import Device, Tag
 from edge_agent.core.claims import Identified, judged
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
-from edge_agent.core.counters import Counters
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
 from edge_agent.core.plan import Block, Unreadable
@@ -30,8 +29,9 @@ from edge_agent.drivers.modbus.wire import Answer, Pace
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, Written
 
-AGAIN_S = 3600.0
-"""What was refused is asked for again once an hour: a device may get new firmware, or a module plugged in."""
+AGAIN_S = (60.0, 3600.0)
+"""What was refused is asked for again after a minute, for it may pass by itself, then after twice the time
+each time, in the end once an hour: a device may get new firmware, or a module plugged in."""
 FRUITLESS_S = 60.0
 """After a search in which a device refused everything, the next one waits: that is no matter of addresses."""
 
@@ -50,7 +50,7 @@ class Asking(Protocol):
         """What a unit answers. Raises DeviceError."""
         ...
 
-    def command(self, unit: int, pace: Pace) -> AbstractAsyncContextManager[Ask]:
+    def command(self, unit: int, pace: Pace, within_s: float) -> AbstractAsyncContextManager[Ask]:
         """The wire for a command of several requests."""
         ...
 
@@ -119,6 +119,8 @@ class ModbusDevice:
         answered = [each.middle for each in came if each.middle is not None]
         if failed is not None and not answered:
             raise failed
+        if failed is None and its.whole:
+            its.given()
         if not answered:
             raise DeviceError("illegal_address", "the device refuses every tag of the group")
         # The wall clock is read once, behind the last answer; the loop's clock tells how long ago the first
@@ -126,10 +128,7 @@ class ModbusDevice:
         first = answered[0]
         time_ns = self._clock() - round((loop.time() - first) * 1e9)
         wide = max(answered) - min(answered) > its.resolution_s
-        scan = _joined(its, parts, time_ns, came, first if wide else None)
-        if not its.counters:
-            return scan
-        return replace(scan, quality=its.counters.judged(scan.values, scan.quality, first))
+        return _joined(its, parts, time_ns, came, first if wide else None)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -153,7 +152,7 @@ class ModbusDevice:
         tag, part = _named(self._tags, column)
         writing = typed(tag, text, part, power=await self._power(tag))
         (block,) = self._groups[tag.group].planned((tag.modbus,), Refused())
-        command = partial(self._wire.command, self._unit, self._pace)
+        command = partial(self._wire.command, self._unit, self._pace, within_s)
         done = await carry_out(writing, block, command, within_s)
         log.info("written", device=self._device, column=column, there=done.there)
         value, quality = _shown(block, column, done.held)
@@ -241,10 +240,10 @@ class ModbusDevice:
     def _learn(self, its: "_Group", refused: Refused, now: float) -> None:
         device, group = its.schema.stream
         its.learn(refused, now)
-        if refused.fields:
-            log.warning(
-                "tags refused", device=device, group=group, tags=sorted(refused.fields), again_s=AGAIN_S
-            )
+        # What is refused again at each retry has been told.
+        if news := set(refused.fields) - its.told:
+            log.warning("tags refused", device=device, group=group, tags=sorted(news))
+            its.told |= news
         if refused.holes or refused.longest:
             log.info(
                 "requests cut smaller",
@@ -264,15 +263,15 @@ class _Group:
     interval_s: float
     resolution_s: float
     parts: list["_Part"] = field(init=False)
-    counters: Counters = field(init=False)
     refused: Refused = field(default_factory=Refused)
     fixed: list["_Came"] = field(default_factory=list)
     look_at: float = 0.0
+    told: set[str] = field(default_factory=set)
     _again_at: float = 0.0
+    _again_s: float = AGAIN_S[0]
     _places: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.counters = Counters(self.schema.columns)
         self._places = {name: place for place, name in enumerate(self.schema.names)}
         self._start()
 
@@ -300,9 +299,9 @@ class _Group:
         return found
 
     def learn(self, refused: Refused, now: float) -> None:
-        """Leave out what is refused, for an hour."""
+        """Leave out what is refused, for a while."""
         self.refused = self.refused.merged(refused)
-        self._again_at = self._again_at or now + AGAIN_S
+        self._again_at = self._again_at or now + self._again_s
         blocks = self._around()
         self.parts = [self._part(block, compile_block(block)) for block in blocks]
         self.fixed = [
@@ -320,9 +319,15 @@ class _Group:
                 self.refused = self.refused.merged(Refused({error.field.name: ILLEGAL}))
 
     def forget(self, now: float) -> None:
-        """Ask for everything again when the hour is over."""
+        """Ask for everything again when the time has come."""
         if self._again_at and now >= self._again_at:
+            self._again_s = min(2 * self._again_s, AGAIN_S[1])
             self._start()
+
+    def given(self) -> None:
+        """Everything was given, so that what may be refused next is another matter."""
+        self._again_s = AGAIN_S[0]
+        self.told.clear()
 
     def _start(self) -> None:
         self.refused, self._again_at, self.fixed = Refused(), 0.0, []

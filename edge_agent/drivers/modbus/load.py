@@ -63,7 +63,19 @@ def overloads(connections: Mapping[str, Connection], devices: Sequence[Device]) 
     for device in devices:
         connection = modbus(connections[device.connection])
         uses.setdefault(device.connection, []).extend(_uses(connection, device, planned))
-    return [each for name, those in uses.items() for each in _told(modbus(connections[name]), those)]
+    told = [each for name, those in uses.items() for each in _told(modbus(connections[name]), those)]
+    return [*_nobody(connections, devices), *told]
+
+
+def _nobody(connections: Mapping[str, Connection], devices: Sequence[Device]) -> Iterator[Overload]:
+    """Devices that nobody answers for: unit 0 of a line."""
+    for device in devices:
+        connection = modbus(connections[device.connection])
+        if connection.framing != "tcp" and device.unit == 0:
+            message = (
+                f"unit 0 of {device.name} is all units of a line at once, and none answers; write 1 to 247"
+            )
+            yield Overload(message, "error", connection.name, device.name)
 
 
 def _uses(connection: ModbusConnection, device: Device, planned: _Planned) -> Iterator[_Use]:

@@ -105,6 +105,11 @@ class Unanswered:
                 return True
         return False
 
+    def doubled(self, request: Request, message: bytes, now: float) -> None:
+        """An answer that nobody waited for: if it is the last one once more, the next may come twice too."""
+        if message.startswith(request.head):
+            self._until[request] = now + SETTLED_S
+
     def settled(self, request: Request, now: float) -> None:
         """The unit has answered a later request."""
         for each, until in self._until.items():
@@ -131,6 +136,7 @@ class UnnumberedLine(Carrier):
         self._waiting: tuple[Request, Reply] | None = None
         self._refused: bytes | None = None
         self._quiet_until = 0.0
+        self._answered: Request | None = None
         self.noise = 0
 
     async def ask(self, unit: int, request: bytes, timeout_s: float) -> Heard:
@@ -196,6 +202,12 @@ class UnnumberedLine(Carrier):
         self._received = b""
 
     @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # What was asked before this program began may still be answered.
+        self._keep_quiet(self._quiet_s)
+
+    @override
     def _fail_all(self, reason: str, detail: str = "") -> None:
         if self._waiting is not None:
             settle(self._waiting[1], DeviceError(reason, detail))
@@ -225,12 +237,13 @@ class UnnumberedLine(Carrier):
     def _take(self, message: bytes) -> None:
         now = asyncio.get_running_loop().time()
         if self._waiting is None or self._waiting[1].done():
-            self._unanswered.came(message, now)
+            if not self._unanswered.came(message, now) and self._answered is not None:
+                self._unanswered.doubled(self._answered, message, now)
             return
         asked, reply = self._waiting
         if message.startswith(asked.head):
             self.answered = True
-            self._waiting = None
+            self._waiting, self._answered = None, asked
             settle(reply, message[1:])
         elif message.startswith(asked.refusal) and len(message) == 3:
             self._refuse(asked, reply, message[1:])

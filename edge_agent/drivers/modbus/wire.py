@@ -4,7 +4,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -51,6 +51,14 @@ class Answer:
     data: bytes
     sent: float
     received: float
+
+
+class NotSent(DeviceError):  # noqa: N818 - as the other failures of ours are named
+    """The request did not go out: there is no connection, or it was somebody else's for too long."""
+
+
+class HungUp(DeviceError):  # noqa: N818 - the same
+    """The connection ended while a unit was being asked: perhaps because it is silent."""
 
 
 class Wire:
@@ -140,15 +148,21 @@ class Wire:
                 return answer
 
     @asynccontextmanager
-    async def command(self, unit: int, pace: Pace) -> AsyncIterator[Callable[[Question], Awaitable[Answer]]]:
+    async def command(
+        self, unit: int, pace: Pace, within_s: float
+    ) -> AsyncIterator[Callable[[Question], Awaitable[Answer]]]:
         """The wire for a command of several requests: before all polls, and with none in between.
 
-        Gives what asks the unit; it repeats nothing, and asks a silent unit too. Raises DeviceError.
+        Gives what asks the unit; it repeats nothing, and asks a silent unit too. Raises DeviceError, which is
+        NotSent when the wire was not to be had within that time, or there is no connection.
         """
 
         async def ask(question: Question) -> Answer:
             try:
-                await self._get_ready(pace)
+                try:
+                    await self._get_ready(pace)
+                except DeviceError as error:
+                    raise NotSent(error.reason, error.detail) from error
                 answer = await self._exchange(unit, question, pace.timeout_s)
             except DeviceError as error:
                 self._note(unit, error)
@@ -157,12 +171,15 @@ class Wire:
             return answer
 
         self._breaker(unit)
-        async with self._commands:
-            await self._turns.take(Urgency.COMMAND)
+        async with AsyncExitStack() as stack:
             try:
-                yield ask
-            finally:
-                self._turns.give_back()
+                async with asyncio.timeout(max(within_s, pace.timeout_s)):
+                    await stack.enter_async_context(self._commands)
+                    await self._turns.take(Urgency.COMMAND)
+            except TimeoutError:
+                raise NotSent("timeout", "the connection was busy for too long; nothing was sent") from None
+            stack.callback(self._turns.give_back)
+            yield ask
 
     def close(self) -> None:
         """Close the connection for good: whoever still asks is not answered."""
@@ -199,6 +216,8 @@ class Wire:
             heard = await self._client.ask(unit, question, timeout_s)
         except DeviceError as error:
             self.statistics.failed(error.reason)
+            if error.reason == "disconnected":
+                raise HungUp(error.reason, error.detail) from error
             raise
         finally:
             self._last_end = received = loop.time()
@@ -234,7 +253,7 @@ class Wire:
     def _note(self, unit: int, error: DeviceError) -> None:
         """A request has failed for good."""
         breaker = self._breakers[unit]
-        if error.reason in MISSED:
+        if error.reason in MISSED or isinstance(error, HungUp):
             if breaker.missed(asyncio.get_running_loop().time(), alone=self._alone):
                 log.warning("unit silent", connection=self.connection.name, unit=unit, why=str(error))
         elif error.reason.startswith("exception:"):
@@ -263,7 +282,7 @@ class Wire:
             except DeviceError as error:
                 if error.reason.startswith("exception:") and error.reason not in MISSED:
                     self._answered(unit)
-                elif error.reason != "disconnected":
+                elif isinstance(error, HungUp) or error.reason != "disconnected":
                     breaker.missed(loop.time(), alone=self._alone)
                     self._share.spent(loop.time(), min(loop.time() - began, timeout_s))
                 raise
@@ -310,8 +329,8 @@ class Wire:
             self._gate.failed(error, held_s)
             raise
         self._gate.opened(held_s)
-        self._renew()
         if not held_s:  # a gateway that hangs up whenever a unit is silent would have it probed all the time
+            self._renew()
             self._share.renew()
         if self.connection.connect_delay_s:
             await asyncio.sleep(self.connection.connect_delay_s)

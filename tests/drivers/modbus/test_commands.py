@@ -153,7 +153,7 @@ async def test_a_device_without_masks_has_its_register_changed_while_nobody_else
 
         written = await writing
 
-        assert (written.there, written.how) == (True, "function 22 then function 16")
+        assert (written.there, written.how) == (True, "function 22 then function 6")
         assert [request[7:].hex() for request in plc.requests[:4]] == [
             "160014ffcf0000",
             "0300140001",
@@ -194,6 +194,21 @@ async def test_a_write_that_may_have_been_done_is_looked_at(code: int) -> None:
 
         assert (written.there, written.failure) == (True, f"exception:{code}")
         assert [request[7] for request in plc.requests] == [6, 3]
+
+
+async def test_a_write_at_which_the_connection_ends_is_read_back() -> None:
+    def hang_up(_request: bytes) -> bytes:
+        plc.hang_up()
+        return b""
+
+    async with scripted() as (plc, device):
+        await device.read("fast")
+        plc.script.extend([hang_up, holding(1500)])
+
+        written = await device.write("speed", "1500", 1.0)
+
+        assert written.there
+        assert written.failure.startswith("disconnected")
 
 
 async def test_a_write_that_is_refused_is_told_so() -> None:

@@ -213,57 +213,34 @@ async def test_another_group_shows_that_it_is_a_matter_of_addresses() -> None:
     assert (await device.read("slow")).values == (0,)
 
 
-async def test_what_was_refused_is_asked_for_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_refused_is_asked_for_again_and_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     plc = Plc(7)
     device = made(plc, registers(20))
     loop = asyncio.get_running_loop()
     start, now = loop.time(), [0.0]
     monkeypatch.setattr(loop, "time", lambda: start + now[0])
-    await device.read("fast")
-    plc.illegal = ()
-
-    now[0] = AGAIN_S - 1
-    assert 7 not in good(await device.read("fast"))
-    now[0] = AGAIN_S
-
-    assert (await device.read("fast")).quality is None
-
-
-async def test_a_read_over_which_the_hour_ends_keeps_its_values_in_their_columns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A person reads a group while it is polled; the one of them asks for everything again."""
-    plc = Plc(0)
-    device = made(plc, tuple(tag(at) for at in (*range(10), *range(200, 210))))
-    loop = asyncio.get_running_loop()
-    start, now = loop.time(), [0.0]
-    monkeypatch.setattr(loop, "time", lambda: start + now[0])
-    await device.read("fast")
-    plc.illegal, plc.holds = (), asyncio.Event()
-    polled = asyncio.create_task(device.read("fast"))
-    await asyncio.sleep(0)
-
-    now[0], held, plc.holds = AGAIN_S, plc.holds, None
-    assert (await device.read("fast")).quality is None
-    held.set()
-
-    scan = await polled
-    assert len(scan.values) == 20
-    assert good(scan) == set(range(1, 20))
-
-
-async def test_a_field_wider_than_what_was_learned_is_asked_for_alone() -> None:
-    plc = Plc(code=3, longest=30)
-    name = Tag("name", "fast", "string", Field("name", "holding", 200, "string", length=25))
-    device = made(plc, (*registers(40), name))
-
-    for _ in range(2):
-        assert "name" not in device.refused
+    waits = []
+    last = 0.0
+    with capture_logs() as events:
+        await device.read("fast")
+        while now[0] < 20_000:
+            plc.refusals = 0
+            await device.read("fast")
+            if plc.refusals:
+                waits.append(now[0] - last)
+                last = now[0]
+            now[0] += 10
+        plc.illegal = ()
+        now[0] += 3600
         assert (await device.read("fast")).quality is None
-    plc.asked.clear()
-    await device.read("fast")
+        plc.illegal = (7,)
+        await device.read("fast")
 
-    assert sorted(plc.asked) == [(0, 20), (20, 20), (200, 25)]
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
+    # Told once, and once more when it had been given in between.
+    assert [each["tags"] for each in events] == [["r7"], ["r7"]]
 
 
 async def test_silence_in_a_search_ends_it_with_what_is_known() -> None:
@@ -306,7 +283,7 @@ async def test_refused_tags_are_named_in_the_order_of_the_profile_until_they_are
         await device.read("slow")
     assert list(device.refused) == ["r3", "r5", "lost"]
 
-    plc.illegal, now[0] = (), AGAIN_S
+    plc.illegal, now[0] = (), AGAIN_S[0]
     await device.read("fast")
     assert list(device.refused) == ["lost"]
 

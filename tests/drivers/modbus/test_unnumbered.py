@@ -218,6 +218,27 @@ async def test_what_comes_twice_is_taken_once() -> None:
         assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
 
 
+async def test_where_an_answer_came_twice_the_next_one_is_told_from_its_double() -> None:
+    async with RtuLine() as line, opened(line.connection()) as client:
+        await client.ask(1, reading(block(100, 2)))
+        line.send(right(line.requests[0]))
+        await asyncio.sleep(0.01)
+        line.script.append(lambda request: right(line.requests[0]) + right(request))
+
+        assert (await client.ask(1, reading(block(200, 2)))).pdu == registers(200, 2)
+        assert [request[5] for request in line.requests] == [2, 3]
+
+
+async def test_what_an_earlier_program_asked_may_still_be_answered_at_first() -> None:
+    loop = asyncio.get_running_loop()
+    async with RtuLine() as line:
+        began = loop.time()
+        async with opened(line.connection(quiet_s=0.1)) as client:
+            heard = await client.ask(1, reading(block(100, 2)))
+
+        assert heard.sent - began >= 0.1
+
+
 async def test_a_frame_that_nobody_asked_for_changes_nothing() -> None:
     async with RtuLine() as line, opened(line.connection()) as client:
         await client.ask(1, reading(block(100, 2)))

@@ -9,10 +9,14 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from edge_agent.config.settings import ModbusConnection, Tag
+from edge_agent.core.registers import Field
 from edge_agent.drivers.modbus.client import Question, reading
 from edge_agent.drivers.modbus.turns import Urgency
-from edge_agent.drivers.modbus.wire import PATIENCE_S, Pace, Wire
+from edge_agent.drivers.modbus.wire import PATIENCE_S, NotSent, Pace, Wire
 from edge_agent.errors import DeviceError
+from edge_agent.sim.faults import Faults
+from edge_agent.sim.modbus import ModbusPlc
 from tests.drivers.modbus.rtu import RtuLine
 from tests.drivers.modbus.rtu import right as rtu_right
 from tests.drivers.modbus.rtu import silence as rtu_silence
@@ -144,7 +148,7 @@ async def test_a_gateway_that_hangs_up_at_silence_has_no_more_probes_than_anothe
             assert await reason(wire, 1) == "good"
             await reason(wire, 3)
 
-        assert plc.asked == {1: 5, 3: 1}
+        assert (plc.asked[1], plc.asked[3]) == (5, 0)
         wire.close()
 
 
@@ -341,17 +345,26 @@ async def test_a_pause_lies_between_opening_and_the_first_request() -> None:
         wire.close()
 
 
-async def test_a_new_connection_lets_silent_units_be_probed_at_once() -> None:
-    async with Gateway(3) as plc:
-        wire = Wire(plc.impatient, uniform=longest)
-        for unit in (1, 3, 3, 3):
-            await reason(wire, unit)
-        plc.silent.clear()
-        plc.hang_up()
-        await until(lambda: not wire._client.connected)
+async def test_after_an_outage_silent_units_are_probed_at_once() -> None:
+    field = Field("speed", "holding", 10, "uint16")
+    async with ModbusPlc([Tag("speed", "fast", "uint16", field)], units=(1, 3)) as plc:
+        await plc.switch(Faults(silence=True), unit=3)
+        connection = ModbusConnection("plc", "127.0.0.1", plc.port, timeout_s=0.05)
+        wire = Wire(connection, uniform=lambda low, high: 0.0 if low == 0 else high)
 
-        assert await reason(wire, 1) == "good"
-        assert await reason(wire, 3) == "good"
+        async def read(unit: int) -> str:
+            try:
+                await wire.ask(unit, reading(block(10, 1)), wire.pace(None, None))
+            except DeviceError as error:
+                return error.reason
+            return "good"
+
+        assert [await read(unit) for unit in (1, 3, 3, 3)] == ["good", "timeout", "timeout", "unit_open"]
+        await plc.switch(Faults(refuse=True))
+        assert [await read(1), await read(1)] == ["disconnected"] * 2
+        await plc.switch(Faults())
+
+        assert [await read(1), await read(3)] == ["good", "good"]
         wire.close()
 
 
@@ -395,6 +408,52 @@ async def test_a_wire_counts_what_it_does() -> None:
         assert isinstance(told["latency_ms"], float)
         assert 0.5 < wire.statistics.utilisation(asyncio.get_running_loop().time()) <= 1.0
         assert registers(5, 1) == b"\x00\x05"
+        wire.close()
+
+
+async def test_a_unit_at_whose_silence_the_gateway_hangs_up_is_left_alone_too() -> None:
+    async with ScriptedPlc() as plc:
+
+        def hang_up(request: bytes) -> bytes:
+            if request[6] != 3:
+                return right(request)
+            plc.hang_up()
+            return b""
+
+        plc._default = hang_up
+        wire = Wire(plc.connection, uniform=longest)
+
+        assert await reason(wire, 1) == "good"
+        assert [await reason(wire, 3), await reason(wire, 1)] == ["disconnected", "good"]
+        assert await reason(wire, 3) == "disconnected"
+        for _ in range(20):
+            assert await reason(wire, 3) == "unit_open"
+            assert await reason(wire, 1) == "good"
+        assert plc.connections == 3
+        wire.close()
+
+
+async def test_a_command_that_does_not_get_the_wire_in_time_is_not_sent_later() -> None:
+    async with ScriptedPlc() as plc:
+        wire = Wire(plc.connection, uniform=longest)
+        held = asyncio.Event()
+
+        async def wait(request: bytes) -> bytes:
+            await held.wait()
+            return right(request)
+
+        plc.script.append(wait)
+        poll = asyncio.create_task(reason(wire, 1))
+        await until(lambda: len(plc.requests) == 1)
+
+        with pytest.raises(NotSent, match="nothing was sent"):
+            async with wire.command(2, Pace(0.02), 0.05):
+                raise AssertionError
+        held.set()
+
+        assert await poll == "good"
+        assert [request[6] for request in plc.requests] == [1]
+        assert wire._turns.idle
         wire.close()
 
 
