@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, cast, get_args
 
-from edge_agent.config.hints import nearest
 from edge_agent.core.registers import Table
 from edge_agent.sim.faults import Faults, Random
 from edge_agent.sim.modbus import ModbusPlc
@@ -87,12 +87,12 @@ def switched(faults: Faults, command: str, known: Iterable[str]) -> Faults:
 def _way_out(name: str, usages: Sequence[str], known: Iterable[str]) -> str:
     """How the command that was meant is written; all that there are when that cannot be told."""
     by_name = {usage.split()[0]: usage for usage in known}
-    meant = nearest(name, list(by_name))
+    meant = get_close_matches(name, by_name, n=1)
     if usages:
         return f"write {usages[0]}"
-    if meant is None or name == "unit":
+    if not meant or name == "unit":
         return f"known are: {', '.join(by_name.values())}, quit"
-    return f"did you mean {by_name[meant]}?"
+    return f"did you mean {by_name[meant[0]]}?"
 
 
 def seconds(text: str) -> float:
