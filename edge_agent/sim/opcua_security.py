@@ -66,10 +66,10 @@ class Users(UserManager):
     @override
     def get_user(
         self,
-        iserver: InternalServer,  # noqa: ARG002 - as asyncua has it
+        iserver: InternalServer,
         username: str | None = None,
         password: str | None = None,
-        certificate: Any = None,  # noqa: ANN401 - as asyncua has it
+        certificate: Any = None,
     ) -> User | None:
         """The user with these; None for nobody."""
         security = self._security
@@ -87,20 +87,23 @@ class Refused(BadRequestTooLarge):
     code = ua.StatusCodes.BadSecurityChecksFailed
 
 
-class Guarded(SecurityPolicyFactory):
+class Guarded:
     """A policy for those clients only whose certificate is trusted."""
 
-    def __init__(self, like: SecurityPolicyFactory, security: Security) -> None:
-        super().__init__(like.cls, like.mode, like.certificate, like.private_key)
+    def __init__(self, policy: SecurityPolicyFactory, security: Security) -> None:
+        self._policy = policy
         self._security = security
 
-    @override
-    def create(self, peer_certificate: bytes | None) -> Any:
-        """The policy of one channel."""
+    def matches(self, uri: str, mode: ua.MessageSecurityMode | None = None) -> bool:
+        """Whether it is the one a client asks for."""
+        return bool(self._policy.matches(uri, mode))
+
+    def create(self, peer_certificate: bytes | None) -> object:
+        """The policy of one channel. Raises Refused."""
         refuses = self._security.refuses == "channel"
         if refuses and peer_certificate and not self._security.takes(peer_certificate):
             raise Refused
-        return super().create(peer_certificate)
+        return self._policy.create(peer_certificate)
 
 
 def prepare(server: Server, core: InternalServer, security: Security | None) -> None:
