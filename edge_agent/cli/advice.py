@@ -1,6 +1,7 @@
 """What a failure at a device means, and what to do about it, for whoever stands in front of the cabinet."""
 
-from edge_agent.config.settings import Connection, Device, ModbusConnection
+from edge_agent.config.settings import Connection, Device, ModbusConnection, OpcUaConnection
+from edge_agent.errors import DeviceError
 from edge_agent.ops.reading import GroupRead
 
 MEANING = {
@@ -27,9 +28,20 @@ def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
         return f"no answer from unit {device.unit} at {place}: is the unit right, is it on?"
     if failure.reason == "disconnected":
         return _unreached(place, detail)
+    if isinstance(connection, OpcUaConnection) and failure.reason.startswith("Bad") and detail:
+        return f"{place}: {detail}"  # it says itself which side refused, and what to do there
     meaning = MEANING.get(failure.reason, "").format(unit=device.unit)
     said = f"{failure.reason} ({detail})" if detail else failure.reason
     return f"{said} from {place}{': ' if meaning else ''}{meaning}"
+
+
+def unreached(place: str, error: DeviceError) -> str:
+    """The same for a place that is no device yet."""
+    if error.reason == "timeout":
+        return f"no answer from {place}: is it on, is it an OPC UA server?"
+    if error.reason == "disconnected":
+        return _unreached(place, error.detail)
+    return f"{place}: {error.detail or error.reason}"
 
 
 def _unreached(place: str, detail: str) -> str:

@@ -155,6 +155,17 @@ def test_what_is_trusted_takes_the_place_of_what_was_refused(pki: Path, made: Pa
     assert list((pki / "rejected").iterdir()) == []
 
 
+def test_what_root_makes_belongs_to_whom_the_state_folder_belongs(tmp_path: Path, made: Path) -> None:
+    owner = 4711 if os.geteuid() == 0 else os.geteuid()
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, owner, -1)
+
+    file = Pki(state / "pki").trust("press12", certificate_of(made / "own" / "cert.der"))
+
+    assert {each.stat().st_uid for each in (file, file.parent, state / "pki")} == {owner}
+
+
 def test_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
 
