@@ -20,6 +20,8 @@ COMMANDS = {
     "read": "what a device says now, once",
     "write": "one value to a device, once, and what it shows afterwards",
     "explain": "what a device will be asked, how often, and what that costs",
+    "endpoints": "what an OPC UA server offers, and what to write to use it",
+    "trust": "look at the certificate of an OPC UA server, and keep it as trusted",
     "buffer": "what lies in the log and what still waits, without touching it",
     "simulate": "play a device profile as a PLC",
     "demo": "a small plant with everything in it: PLCs, the agent, a broker, and a receiver that counts",

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from edge_agent.config.settings import Connection, Device, ModbusConnection, SerialLine
+from edge_agent.config.settings import Connection, Device, ModbusConnection, OpcUaConnection, SerialLine
+from edge_agent.errors import DeviceError
 from edge_agent.ops.reading import GroupRead
 
 MEANING = {
@@ -39,6 +40,8 @@ def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     if failure.reason == "disconnected":
         line = connection.line if isinstance(connection, ModbusConnection) else None
         return _unreached(place, detail) if line is None else _unopened(line, detail)
+    if isinstance(connection, OpcUaConnection) and failure.reason.startswith("Bad") and detail:
+        return f"{place}: {detail}"  # it says itself which side refused, and what to do there
     meaning = _meanings(connection).get(failure.reason, "").format(unit=device.unit)
     said = f"{failure.reason} ({detail})" if detail else failure.reason
     return f"{said} from {place}{': ' if meaning else ''}{meaning}"
@@ -63,6 +66,15 @@ def _unanswered(device: Device, connection: Connection, detail: str) -> str:
 def _unopened(line: SerialLine, detail: str) -> str:
     why = next((words for told, words in PORTS.items() if told in detail), "")
     return f"{line.path} {why}" if why else f"{line.path} cannot be opened ({detail}): is it a serial port?"
+
+
+def unreached(place: str, error: DeviceError) -> str:
+    """The same for a place that is no device yet."""
+    if error.reason == "timeout":
+        return f"no answer from {place}: is it on, is it an OPC UA server?"
+    if error.reason == "disconnected":
+        return _unreached(place, error.detail)
+    return f"{place}: {error.detail or error.reason}"
 
 
 def _unreached(place: str, detail: str) -> str:

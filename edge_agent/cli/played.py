@@ -82,6 +82,7 @@ def played(profile: Profile, args: argparse.Namespace) -> Played:
     be simulated.
     """
     if profile.protocol == "modbus":
+        _refuse(args, ("secure",), "Modbus has no certificates")
         return _modbus(profile, args)
     strange = _given(args, OF_MODBUS)
     if strange:
@@ -122,11 +123,13 @@ def _modbus(profile: Profile, args: argparse.Namespace) -> Played:
 
 def _opcua(profile: Profile, args: argparse.Namespace) -> Played:
     from edge_agent.sim.opcua import OpcUaPlc  # noqa: PLC0415 - asyncua costs 26 MB and 0.25 s
+    from edge_agent.sim.opcua_security import Security  # noqa: PLC0415 - as above
 
     # What the library has to say of each connection is not for the person at this terminal.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     host, port = args.host or HOST, PORTS["opcua"] if args.port is None else args.port
-    plc = OpcUaPlc(profile.tags, host=host, port=port)
+    security = Security() if args.secure else None
+    plc = OpcUaPlc(profile.tags, host=host, port=port, security=security)
     known = {**FOR_ALL, **FOR_OPCUA}
 
     async def obey(command: str) -> None:
@@ -135,7 +138,10 @@ def _opcua(profile: Profile, args: argparse.Namespace) -> Played:
 
     def where() -> Where:
         facts = {"host": host, "port": plc.port, "endpoint": plc.endpoint}
-        return Where(f"at {plc.endpoint}", facts, host)
+        if security is None:
+            return Where(f"at {plc.endpoint}", facts, host)
+        shown = security.certificate.fingerprint
+        return Where(f"at {plc.endpoint}, certificate {shown}", {**facts, "fingerprint": shown}, host)
 
     return Played(plc, f"{host} port {port}", obey, where)
 

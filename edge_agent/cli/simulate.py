@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profile", metavar="PROFILE", help="file, or an id such as eastron/sdm630-v2@1")
     parser.add_argument("--host", help=f"address to listen on (default {HOST})")
     parser.add_argument("--port", type=int, help="0 takes a free one (default 5020, OPC UA 4840)")
+    parser.add_argument(
+        "--secure", action="store_true", help="OPC UA: signed and encrypted only, with a new certificate"
+    )
     modbus = parser.add_argument_group("Modbus")
     modbus.add_argument("--mode", choices=["tcp", "rtu", "ascii"], help="framing (tcp; rtu on a serial port)")
     modbus.add_argument("--udp", action="store_true", help="datagrams instead of connections")

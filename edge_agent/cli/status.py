@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_agent.cli.codes import OK, PROBLEM, UNREACHABLE, Ended
 from edge_agent.cli.configured import add_config, gateway_of
-from edge_agent.cli.table import Cell, ago, size, span, table
+from edge_agent.cli.table import Cell, ago, size, span, table, when
 from edge_agent.config.problems import counted
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.epilog = (
         "exit codes: 0 all is well, 1 a device (also one that is not what its profile is for),\n"
-        "            the disk or a destination is not, 3 no agent answers"
+        "            the disk or a destination is not, or a certificate ends within 30 days,\n"
+        "            3 no agent answers"
     )
 
 
@@ -45,6 +46,7 @@ def well(answer: Mapping[str, Any]) -> bool:
     devices = all(each["state"] == "ok" and each["mismatch"] is None for each in answer["devices"].values())
     return (
         devices
+        and not any(_ends(each) for each in answer["connections"].values())
         and not answer["buffer"]["failing"]
         and all(d["connected"] for d in answer["destinations"].values())
     )
@@ -99,11 +101,20 @@ def _connection(name: str, each: Mapping[str, Any]) -> tuple[Cell, ...]:
 def _of_connection(each: Mapping[str, Any]) -> Iterator[str]:
     if each["failures"]:
         yield "failed: " + ", ".join(f"{count} {reason}" for reason, count in each["failures"].items())
+    for whose, until in _ends(each).items():
+        yield f"the certificate of {whose} ends {when(until)[:10]}"
     for unit in each.get("silent", ()):
         yield (
             f"unit {unit['unit']} is silent: {unit['misses']} times; "
             f"asked again in {unit['next_probe_s']:.0f} s"
         )
+
+
+def _ends(each: Mapping[str, Any]) -> Mapping[str, float]:
+    """Certificates of a connection that end within 30 days: until when, in ms."""
+    shown = each.get("certificates", {})
+    names = {"server": "its server", "own": "this gateway"}
+    return {names[whose]: known["until"] for whose, known in shown.items() if known["ends_soon"]}
 
 
 def _device(name: str, each: Mapping[str, Any], now: float) -> tuple[Cell, ...]:

@@ -27,6 +27,7 @@ from edge_agent.config.settings import (
     Device,
     Gateway,
     Group,
+    Home,
     Profile,
 )
 from edge_agent.config.shelf import Shelf, shipped_profiles
@@ -100,7 +101,8 @@ class _Reading:
         keys = None if head.value is None else head.check(GatewayKeys)
         identity = self._identity(keys)
         log = _optional(self._main.inside("log"), LogKeys())
-        connections = dict(self._connections())
+        buffer = self._buffer()
+        connections = dict(self._connections(self._home(identity or "gateway", buffer.path.parent)))
         devices = dict(self._devices())
         labels = keys.labels if keys else {}
         entries = list(self._entries("destinations"))
@@ -115,7 +117,7 @@ class _Reading:
             connections=connections,
             devices=devices,
             destinations=destinations,
-            buffer=self._buffer(),
+            buffer=buffer,
             log_level=log.level if log else "info",
         )
         self._check_load(connections, devices)
@@ -145,7 +147,10 @@ class _Reading:
                 first[entry_name] = entry
                 yield entry_name, entry
 
-    def _connections(self) -> Iterator[tuple[str, Connection]]:
+    def _home(self, identity: str, state: Path) -> Home:
+        return Home(f"urn:{identity}:edge-agent", self._main.origin.surroundings.hostname, state / "pki")
+
+    def _connections(self, home: Home) -> Iterator[tuple[str, Connection]]:
         taken: dict[str, Section] = {}
         for entry_name, entry in self._entries("connections"):
             self._kind_of[entry_name] = None
@@ -156,7 +161,7 @@ class _Reading:
             made = self._kinds[protocol].connection(entry_name, entry.inside(protocol))
             if made is not None:
                 _check_exclusive(entry, made, taken)
-                yield entry_name, made
+                yield entry_name, self._kinds[protocol].at_home(made, entry.inside(protocol), home)
 
     def _protocol(self, entry_name: str, entry: Section) -> str | None:
         value = entry.value

@@ -13,6 +13,7 @@ from edge_agent.config.settings import (
     Device,
     GoldenTest,
     Group,
+    Home,
     Limits,
     NodeLimits,
     Profile,
@@ -51,6 +52,11 @@ def unlimited(_connections: Mapping[str, Connection], _devices: Sequence[Device]
     return ()
 
 
+def anywhere(connection: Connection, _section: Section, _home: Home) -> Connection:
+    """For a protocol whose connections are the same in every agent."""
+    return connection
+
+
 def read_only(tag: Tag, _text: str, _part: str) -> object:
     """Nothing of the protocol can be written."""
     raise ValueError(f"{tag.name}: tags of its protocol cannot be written yet")
@@ -67,7 +73,8 @@ class Kind:
     `connection` then gives None, `contents` leaves out what is wrong. `group` makes the group of a section,
     put over that of the profile where a device changes it. `decoded` runs a golden test. `overloads` judges
     what devices ask of their connections, all of them of this protocol. `writable` raises ValueError, in
-    words, for a text that cannot be written to a tag, or to its part of that name.
+    words, for a text that cannot be written to a tag, or to its part of that name. `at_home` puts into a
+    connection what follows from whose it is, and notes what is amiss there.
     """
 
     name: str
@@ -81,3 +88,4 @@ class Kind:
     group: Callable[[Section, str, Group | None], Group | None] = polled_group
     overloads: Callable[[Mapping[str, Connection], Sequence[Device]], Sequence[Overload]] = unlimited
     writable: Callable[[Tag, str, str], object] = read_only
+    at_home: Callable[[Connection, Section, Home], Connection] = anywhere

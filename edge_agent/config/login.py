@@ -3,13 +3,17 @@
 from edge_agent.config.gateway_keys import UserKeys
 from edge_agent.config.section import Section
 from edge_agent.config.settings import Login
+from edge_agent.config.syntax import Secret
 
 
 def login(section: Section, keys: UserKeys | None) -> Login | None:
     """The login of a section with a key `user`; None without one."""
-    if keys is None:
-        return None
-    if keys.password.plain:
+    return None if keys is None else credentials(section, keys.name, keys.password)
+
+
+def credentials(section: Section, name: str, password: Secret) -> Login:
+    """The login of a section with the keys `user.name` and `user.password`."""
+    if password.plain:
         advice = "write ${file:path}, ${env:NAME} or ${cred:NAME}"
         section.warning(f"the password stands here for everyone to read; {advice}", "user", "password")
-    return Login(keys.name, keys.password.reveal())
+    return Login(name, password.reveal())

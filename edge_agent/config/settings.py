@@ -237,13 +237,60 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class UserCertificate:
+    """Who we are, shown by a certificate; `key` is a PEM file."""
+
+    cert: Path
+    key: Path
+
+
+Policy = Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+Mode = Literal["sign", "sign_and_encrypt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a channel is secured, and what a server has to show.
+
+    That is one of `certificates` (files) or one with a fingerprint of `pins`; without both of them it is what
+    was trusted with `edge-agent trust`.
+    """
+
+    policy: Policy
+    mode: Mode
+    certificates: tuple[Path, ...] = ()
+    pins: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> bool:
+        """Whether the file says what is trusted."""
+        return bool(self.certificates or self.pins)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the agent is called by servers, the host it runs on, and its folder of certificates."""
+
+    application_uri: str = "urn:edge-agent:client"
+    host: str = ""
+    pki: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
 class OpcUaConnection:
-    """One OPC UA session; `endpoint` is an opc.tcp:// URL. Durations in seconds."""
+    """One OPC UA session; `endpoint` is an opc.tcp:// URL. Durations in seconds.
+
+    Nothing is signed or encrypted without `security`. `insecure` lets a password go over a network in the
+    clear.
+    """
 
     name: str
     endpoint: str
-    login: Login | None = None
+    login: Login | UserCertificate | None = None
     timeout_s: float = 5.0
+    security: Security | None = None
+    insecure: bool = False
+    home: Home = Home()
 
     @property
     def place(self) -> str:

@@ -25,11 +25,15 @@ class Gate:
         self._backoff = Backoff(uniform, longest_s=LONGEST_WAIT_S)
         self._retry_at = 0.0
         self._down = ""
+        self._reason = "disconnected"
 
     def check(self) -> None:
-        """Raises DeviceError `disconnected` while the next attempt has to wait."""
+        """Raises DeviceError while the next attempt has to wait.
+
+        Its reason is `disconnected`, or why the last attempt was refused by an answer.
+        """
         if asyncio.get_running_loop().time() < self._retry_at:
-            raise DeviceError("disconnected", self._down or "lost; the next attempt waits a moment")
+            raise DeviceError(self._reason, self._down or "lost; the next attempt waits a moment")
 
     def open(self) -> None:
         """Let the next attempt through whenever it comes: a person asks."""
@@ -41,13 +45,14 @@ class Gate:
         if not self._down:
             log.warning("connection down", connection=self._connection, why=error.detail or error.reason)
         self._down = error.detail or error.reason
+        self._reason = "disconnected" if error.silent else error.reason
 
     def opened(self, held_s: float) -> None:
         """An attempt succeeded, after a connection that had held so many seconds."""
         self._wait(held_s)
         if self._down:
             log.info("connection up", connection=self._connection)
-        self._down = ""
+        self._down, self._reason = "", "disconnected"
 
     def _wait(self, held_s: float) -> None:
         self._retry_at = asyncio.get_running_loop().time() + self._backoff.after(held_s)

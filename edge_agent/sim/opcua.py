@@ -17,6 +17,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
+from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, made, standard
 from edge_agent.sim.relay import Relay
 from edge_agent.sim.signals import TICK_NS, Source, sources, tick_at
@@ -25,8 +26,6 @@ CAUGHT_UP = 50
 """Ticks (10 s) that are told late when the process was held up; after more of them, the clock was set."""
 
 SHORTEST_SLEEP_S = 0.005  # a clock that stands still just before a tick must not keep the processor busy
-
-URI = "urn:edge-agent:simulated-plc"
 
 GOOD = ua.StatusCode()
 NO_DEVICE = ua.StatusCode(ua.UInt32(ua.StatusCodes.BadDeviceFailure))
@@ -43,10 +42,11 @@ LIFTED: Mapping[str, Callable[[Any], Any]] = {
 
 
 class OpcUaPlc:
-    """One server that shows the tags of a profile to anonymous clients without security.
+    """One server that shows the tags of a profile: to anybody, or as `security` says.
 
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
+    Without `security` nothing is signed or encrypted, and anonymous clients are let in.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -62,8 +62,10 @@ class OpcUaPlc:
         port: int = 0,
         clock: Clock = time.time_ns,
         namespaces_before: Sequence[str] = (),
+        security: Security | None = None,
     ) -> None:
         self.faults = Faults()
+        self.security = security
         self.namespaces_before = tuple(namespaces_before)
         self._host = host
         self._clock = clock
@@ -163,8 +165,7 @@ class OpcUaPlc:
         await server.init()
         await server.set_application_uri(URI)
         server.set_server_name("simulated PLC")
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        prepare(server, core, self.security)
         server.set_endpoint(self.endpoint)
         server.socket_address = ("127.0.0.1", 0)
         server.disable_clock()
@@ -173,6 +174,7 @@ class OpcUaPlc:
                 await server.register_namespace(uri)
         await server.set_build_info(URI, *IDENTITY, "", _utc(self._clock()))
         await server.start()
+        guard(server, self.security)
         assert server.bserver is not None  # noqa: S101 - it has started
         self._relay.to = server.bserver.port
         _show_time(core.space, self._clock)

@@ -135,3 +135,12 @@ def test_an_opc_ua_server_is_named_by_its_endpoint() -> None:
         "no answer from opc.tcp://10.3.7.12:4840: is it on?",
         "BadNoMatch from opc.tcp://10.3.7.12:4840",
     ]
+
+
+def test_a_refusal_of_an_opc_ua_server_is_said_as_it_is() -> None:
+    connection: Connection = OpcUaConnection("press", "opc.tcp://10.3.7.12:4840")
+    failure = GroupRead("fast", 0.0, "BadCertificateUntrusted", "the server does not trust this gateway")
+
+    assert advice(failure, DEVICE, connection) == (
+        "opc.tcp://10.3.7.12:4840: the server does not trust this gateway"
+    )

@@ -108,8 +108,9 @@ def test_demo_with_a_time_without_unit_is_wrong_usage() -> None:
     ("module", "without"),
     [
         ("edge_agent.cli", ("pymodbus", "paho", "pydantic", "yaml", "asyncua")),
-        ("edge_agent.cli.run", ("pymodbus", "pydantic", "yaml", "asyncua")),
-        ("edge_agent.drivers.modbus.driver", ("pydantic", "yaml", "asyncua", "serial")),
+        ("edge_agent.cli.run", ("pymodbus", "pydantic", "yaml", "asyncua", "cryptography")),
+        ("edge_agent.drivers.modbus.driver", ("pydantic", "yaml", "asyncua", "cryptography", "serial")),
+        ("edge_agent.drivers.opcua.settings", ("asyncua", "cryptography")),
     ],
 )
 def test_what_is_not_needed_is_not_imported(module: str, without: tuple[str, ...]) -> None:

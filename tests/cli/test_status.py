@@ -60,6 +60,15 @@ def answer(**changes: Any) -> dict[str, Any]:
     }
 
 
+def test_certificate_that_ends_soon_is_told_below_its_connection() -> None:
+    shown = {"subject": "CN=press", "fingerprint": "sha256:AB", "until": NOW + 86_400_000}
+    certificates = {"server": {**shown, "ends_soon": True}, "own": {**shown, "ends_soon": False}}
+    told = answer(connections={"press": {**PRESS, "connected": True, "certificates": certificates}})
+
+    assert "    the certificate of its server ends 2026-11-25" in list(lines(told))
+    assert not well(told)
+
+
 def test_all_is_well_in_one_line_each() -> None:
     assert list(lines(answer())) == [
         "gw17  edge-agent 0.1.0, up 3 min 20 s",

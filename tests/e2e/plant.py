@@ -18,6 +18,7 @@ from edge_agent.config.shelf import shipped_profiles
 from edge_agent.drivers.kinds import kinds
 from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.opcua import OpcUaPlc
+from edge_agent.sim.opcua_security import Security
 
 GATEWAY = "gw17"
 SOON_S = 20.0  # what is waited for comes within a second or two; a loaded machine needs longer
@@ -44,6 +45,7 @@ class Agent:
     """`python -m edge_agent run` in a folder of its own, started and ended as often as a test likes.
 
     `broker` and `plcs` are ports; `mqtt`, `destination` and `buffer` are more keys of these sections.
+    `press` is the security of the connection to the press, as it is written.
     """
 
     folder: Path
@@ -52,7 +54,13 @@ class Agent:
     mqtt: str = ""
     destination: str = ""
     buffer: str = ""
+    press: str = "{policy: None, mode: none}"
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+
+    @property
+    def config(self) -> Path:
+        """Its agent.yaml, once it has been started."""
+        return self.folder / "agent.yaml"
 
     @property
     def segments(self) -> Path:
@@ -61,11 +69,10 @@ class Agent:
 
     def start(self) -> None:
         """Start; returns at once."""
-        config = self.folder / "agent.yaml"
-        config.write_text(self._config())
+        self.config.write_text(self._config())
         with self._told.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge_agent", "run", "--config", str(config)],
+                [sys.executable, "-m", "edge_agent", "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
@@ -106,7 +113,7 @@ class Agent:
     def _config(self) -> str:
         lines = ["schema: edge-agent/gateway/1", f"gateway: {{id: {GATEWAY}, labels: {{site: wolfsburg}}}}"]
         lines.append("connections:")
-        lines += [f"  {name}: {_connection(name, at)}" for name, at in self.plcs.items()]
+        lines += [f"  {name}: {_connection(name, at, self.press)}" for name, at in self.plcs.items()]
         lines.append("devices:")
         lines += [
             f"  {name}: {{profile: {PROFILES[name]}@1, connection: {name}, groups: {GROUPS[name]}}}"
@@ -137,25 +144,32 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(folder: Path, broker: int, *devices: str, **more: str) -> AsyncIterator[Plant]:
-    """PLCs that run and an agent that does not yet; it is killed at the end. `more` is for the Agent."""
+async def plant(
+    folder: Path, broker: int, *devices: str, security: Security | None = None, **more: str
+) -> AsyncIterator[Plant]:
+    """PLCs that run and an agent that does not yet; it is killed at the end. `more` is for the Agent.
+
+    With `security` the press is secured so, and the connection to it encrypted.
+    """
+    if security is not None:
+        more.setdefault("press", "{policy: Basic256Sha256, mode: sign_and_encrypt}")
     async with AsyncExitStack() as stack:
         plcs: dict[str, ModbusPlc | OpcUaPlc] = {}
         for name in devices or ("meter",):
-            plcs[name] = await stack.enter_async_context(_plc(name))
+            plcs[name] = await stack.enter_async_context(_plc(name, security))
         agent = Agent(folder, broker, {name: plc.port for name, plc in plcs.items()}, **more)
         stack.callback(agent.kill)
         yield Plant(plcs, agent)
 
 
-def _plc(name: str) -> ModbusPlc | OpcUaPlc:
-    return OpcUaPlc(tags(name)) if name == "press" else ModbusPlc(tags(name))
+def _plc(name: str, security: Security | None) -> ModbusPlc | OpcUaPlc:
+    return OpcUaPlc(tags(name), security=security) if name == "press" else ModbusPlc(tags(name))
 
 
-def _connection(name: str, port: int) -> str:
+def _connection(name: str, port: int, security: str) -> str:
     if name == "press":
         endpoint = f'"opc.tcp://127.0.0.1:{port}"'
-        return f"{{opcua: {{endpoint: {endpoint}, security: {{policy: None, mode: none}}, timeout: 2s}}}}"
+        return f"{{opcua: {{endpoint: {endpoint}, security: {security}, timeout: 2s}}}}"
     return f'{{modbus: {{tcp: "127.0.0.1:{port}", timeout: 300ms}}}}'
 
 

@@ -225,6 +225,15 @@ def test_a_profile_of_opcua_is_played_at_an_endpoint(stdin: int, capfd: pytest.C
 
 
 @pytest.mark.usefixtures("quiet")
+def test_a_secured_plc_tells_its_fingerprint(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(stdin, b"quit\n")
+
+    assert simulate.play(PRESS, _args("acme/press@1", "--port", "0", "--secure", "--json")) == 0
+
+    assert re.fullmatch("sha256:[0-9A-F]{64}", json.loads(capfd.readouterr().out)["fingerprint"])
+
+
+@pytest.mark.usefixtures("quiet")
 def test_what_a_plc_of_opcua_cannot_do_is_said(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
     os.write(stdin, b"exception 2\nbad speed\nquit\n")
 
@@ -279,6 +288,7 @@ def test_an_opcua_server_takes_nothing_of_modbus(words: list[str], why: str) -> 
             ["--serial", "/dev/ttyS0", "--port", "502"],
             "--port: with --serial there is neither network nor port",
         ),
+        (["--secure"], "--secure: Modbus has no certificates"),
         (["--serial", "/dev/ttyS0", "--udp"], "--udp: with --serial there is neither network nor port"),
         (
             ["--serial", "/dev/ttyS0", "--mode", "tcp"],

@@ -7,22 +7,52 @@ from pydantic import Field as Key
 from edge_agent.config.expect import BOOL, NUMBER, TEXT, Expectations, ValueForm
 from edge_agent.config.families import FamilyKeys
 from edge_agent.config.forms import CheckedAs
-from edge_agent.config.gateway_keys import UserKeys
 from edge_agent.config.groups import GroupKeys
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
 from edge_agent.config.settings import Report
-from edge_agent.config.syntax import Deadband, Duration, Name, Number, TagName, Text
+from edge_agent.config.syntax import (
+    Deadband,
+    Duration,
+    ExistingFile,
+    Name,
+    Number,
+    Resolved,
+    SecretText,
+    TagName,
+    Text,
+)
 from edge_agent.core.nodes import BuiltIn
 
 Access = Literal["r", "rw"]
 
 
 class SecurityKeys(Keys):
-    """How a session is secured; it has to be written."""
+    """How the channel is secured; it has to be written."""
 
-    policy: Literal["None"] = Key(description="the security policy: None, nothing is signed or encrypted")
-    mode: Literal["none"] = Key(description="the mode of security: none")
+    policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss", "None"] = Key(
+        description="the security policy, as the server names it; `edge-agent endpoints` lists what it has. "
+        "None: anyone on the way can read and change everything"
+    )
+    mode: Literal["sign", "sign_and_encrypt", "none"] = Key(
+        description="whether messages are signed, or encrypted too; none with policy: None only"
+    )
+    trust: Annotated[list[Text], Key(min_length=1)] | None = Key(
+        None,
+        description="what the server has to show: files with its certificate (DER or PEM, read again at each "
+        "connect), or `sha256:` with its fingerprint. Unless written, what `edge-agent trust` has stored",
+    )
+
+
+class OpcUaUserKeys(Keys):
+    """Who we are: a name with a password, or a certificate with its key."""
+
+    name: Resolved | None = Key(None, description="the user; `${env:NAME}` and `${hostname}` may stand in it")
+    password: SecretText | None = Key(
+        None, description="where the password is: `${file:path}`, `${env:NAME}`, `${cred:NAME}`"
+    )
+    cert: ExistingFile | None = Key(None, description="the user's certificate (DER or PEM), with `key`")
+    key: ExistingFile | None = Key(None, description="the private key of `cert` (PEM, RSA)")
 
 
 class ConnectionKeys(Keys):
@@ -30,7 +60,10 @@ class ConnectionKeys(Keys):
 
     endpoint: Text = Key(description="URL of the server: opc.tcp://host:port; 4840 unless a port is written")
     security: Annotated[object, CheckedAs(SecurityKeys)] = Key(description="how the session is secured")
-    user: UserKeys | None = Key(None, description="who we are; without it the session is anonymous")
+    user: OpcUaUserKeys | None = Key(None, description="who we are; without it the session is anonymous")
+    insecure: bool = Key(
+        default=False, description="says on purpose that the password goes over a network in the clear"
+    )
     timeout: Annotated[Duration, Key(ge=0.1, le=60.0)] = Key(
         5.0, description="how long an answer may take; without one the session is opened anew"
     )

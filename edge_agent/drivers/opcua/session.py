@@ -10,9 +10,8 @@ and the server's queues hold the rest.
 """
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -22,20 +21,14 @@ from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import BadNoSubscription, BadTooManyPublishRequests
 
-from edge_agent.config.settings import Login, OpcUaConnection
+from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.identity import named
 from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
 from edge_agent.errors import DeviceError
 
-APPLICATION_URI = "urn:edge-agent:client"
-SESSION_MS = 300_000
-"""A session we lost lives on for five minutes, so that its subscriptions can be taken over."""
-CHANNEL_MS = 3_600_000
 RENEW_AT = 0.75  # of the channel's lifetime (OPC UA Part 4, 5.5.2.1)
-UNACKNOWLEDGED_MS = 10_000
-"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket."""
 PUBLISHING = (3, 20)
 """Publish requests under way: two for each subscription, within these bounds."""
 UNSTORED = 1000
@@ -58,7 +51,7 @@ class Listener(Protocol):
 
 
 class Session:
-    """A live session; made by `opened`.
+    """A live session; made by `opening.opened`.
 
     `namespaces` are the server's, by index; `nodes_per_read` and `items_per_call` its limits, 0 for none.
     `server` names this run of the server, empty when it does not say when it was started.
@@ -103,7 +96,7 @@ class Session:
         if self.failure is not None:
             return
         self.failure = error
-        _abort(self._client)
+        let_go(self._client)
         for listener in tuple(self._listeners.values()):
             listener.end()
         self._room.set()
@@ -122,13 +115,7 @@ class Session:
     async def ask(self, service: Coroutine[Any, Any, T]) -> T:
         """The result of a service of asyncua. Raises DeviceError; one that ends the session has ended it."""
         try:
-            with translated():
-                async with asyncio.timeout(self._timeout_s):
-                    result = await service
-        except TimeoutError:
-            error = DeviceError("timeout", f"no answer within {self._timeout_s:g} s")
-            self.fail(error)
-            raise error from None
+            result = await asked(service, self._timeout_s)
         except DeviceError as error:
             if error.reason in ENDING:
                 self.fail(error)
@@ -338,39 +325,14 @@ class Session:
         return result
 
 
-@asynccontextmanager
-async def _connecting(client: Client) -> AsyncIterator[None]:
-    """Close the socket when anything goes wrong before there is a session."""
+async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
+    """The result of a service of asyncua. Raises DeviceError, also when it takes too long."""
     try:
-        yield
-    except BaseException:
-        _abort(client)
-        raise
-
-
-async def opened(connection: OpcUaConnection) -> Session:
-    """Connect, secure, create and activate a session. Raises DeviceError."""
-    client = Client(connection.endpoint, timeout=connection.timeout_s)
-    client.name = client.description = "edge_agent"
-    client.application_uri = APPLICATION_URI
-    client.secure_channel_timeout = CHANNEL_MS
-    client.session_timeout = SESSION_MS
-    login = connection.login or Login("")
-    steps: tuple[Callable[[], Coroutine[Any, Any, Any]], ...] = (
-        client.connect_socket,
-        client.send_hello,
-        client.open_secure_channel,
-        client.create_session,
-        lambda: client.activate_session(login.user or None, login.password),
-    )
-    session = Session(client, connection)
-    async with _connecting(client):
-        for step in steps:
-            await session.ask(step())
-            _watch_host(client)
-        await session.look_around()
-    session.start(session.renew())
-    return session
+        with translated():
+            async with asyncio.timeout(timeout_s):
+                return await service
+    except TimeoutError:
+        raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
 
 
 def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:
@@ -384,14 +346,7 @@ def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua
     return parameters
 
 
-def _watch_host(client: Client) -> None:
-    protocol = client.uaclient.protocol
-    if protocol is not None and protocol.transport is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        handle = protocol.transport.get_extra_info("socket")
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-
-
-def _abort(client: Client) -> None:
+def let_go(client: Client) -> None:
     """Close the socket at once: a close that waits for a dead link to take what is written never ends."""
     protocol = client.uaclient.protocol
     if protocol is not None and protocol.transport is not None:

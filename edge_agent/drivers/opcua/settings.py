@@ -1,7 +1,6 @@
 """How OPC UA is configured: what becomes of its part of the files."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -11,19 +10,18 @@ from edge_agent.config.expect import expected
 from edge_agent.config.groups import check_phase, merged
 from edge_agent.config.hints import hint
 from edge_agent.config.kinds import Contents, Kind
-from edge_agent.config.login import login
 from edge_agent.config.section import Keys, Section
 from edge_agent.config.settings import (
     Given,
     GoldenTest,
     Group,
     NodeLimits,
-    OpcUaConnection,
     Profile,
     Tag,
 )
-from edge_agent.config.syntax import host_port, quoted
+from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
+from edge_agent.drivers.opcua.connection import at_home, connection
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
     DefaultKeys,
@@ -36,46 +34,11 @@ from edge_agent.drivers.opcua.keys import (
 )
 from edge_agent.drivers.opcua.tags import Draft, make_tag
 
-PORT = 4840
-"""The port registered for OPC UA."""
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
 LEAST_QUEUE = 10
 
 K = TypeVar("K", bound=Keys)
-
-
-def connection(name: str, section: Section) -> OpcUaConnection | None:
-    """One session."""
-    keys = section.check(ConnectionKeys)
-    if keys is None:
-        return None
-    if not _is_secure_enough(section.inside("security")):
-        return None
-    try:
-        endpoint = _endpoint(keys.endpoint)
-    except ValueError as error:
-        section.error(str(error), "endpoint")
-        return None
-    return OpcUaConnection(name, endpoint, login(section, keys.user), keys.timeout)
-
-
-def _endpoint(text: str) -> str:
-    """The URL with its port. Raises ValueError, in words."""
-    match = re.fullmatch(r"opc\.tcp://([^/@?#]+)(/[^?#]*)?", text)
-    if match is None:
-        raise ValueError(f"{quoted(text)} is not an endpoint; write for example opc.tcp://10.3.7.12:{PORT}")
-    host, port = host_port(match[1], PORT)
-    return f"opc.tcp://{f'[{host}]' if ':' in host else host}:{port}{match[2] or ''}"
-
-
-def _is_secure_enough(section: Section) -> bool:
-    """Note a security that is not there yet, and doubt one that is none."""
-    if section.value == {"policy": "None", "mode": "none"}:
-        section.warning("nothing is signed or encrypted: anyone on the way can read and change it")
-        return True
-    section.error("signing and encryption are not supported yet; write security: {policy: None, mode: none}")
-    return False
 
 
 def group(section: Section, name: str, before: Group | None) -> Group | None:
@@ -249,4 +212,5 @@ KIND = Kind(
     decoded=_decoded,
     group_model=OpcUaGroupKeys,
     group=group,
+    at_home=at_home,
 )

@@ -2,21 +2,33 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.gate import Gate
-from edge_agent.drivers.opcua.session import Session, opened
+from edge_agent.drivers.opcua.opening import opened
+from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.watch import Watch
 from edge_agent.errors import DeviceError
+from edge_agent.ports import Clock
 
 
 class SessionWire:
-    """The session of a connection. `uniform(a, b)` gives a random number in [a, b]."""
+    """The session of a connection. `uniform(a, b)` gives a random number in [a, b], `clock` UTC in ns."""
 
-    def __init__(self, connection: OpcUaConnection, *, uniform: Callable[[float, float], float]) -> None:
+    def __init__(
+        self,
+        connection: OpcUaConnection,
+        *,
+        uniform: Callable[[float, float], float],
+        clock: Clock = time.time_ns,
+    ) -> None:
         self._connection = connection
+        self._clock = clock
+        self._watch = Watch(connection.name, clock)
         self._gate = Gate(connection.name, uniform)
         self._lock = asyncio.Lock()
         self._session: Session | None = None
@@ -34,13 +46,16 @@ class SessionWire:
             held_s = await self._let_go()
             self._gate.check()
             try:
-                self._session = await opened(self._connection)
+                self._session, secured = await opened(self._connection, self._clock)
             except DeviceError as error:
                 self._gate.failed(error, held_s)
                 self._failures[error.reason] += 1
                 raise
             self._opened += 1
             self._gate.opened(held_s)
+            self._watch.opened(secured)
+            if secured is not None:
+                self._session.start(self._watch.repeat())
             return self._session
 
     async def open(self) -> None:
@@ -49,9 +64,10 @@ class SessionWire:
         await self.session()
 
     def statistics(self) -> dict[str, object]:
-        """Sessions so far, why some could not be had, and what the present one has under way."""
+        """Sessions so far, why some could not be had, what the present one has under way; certificates."""
         live = self._session if self._session is not None and self._session.open else None
         return {
+            "certificates": self._watch.document(),
             "connected": live is not None,
             "failures": dict(sorted(self._failures.items())),
             "opened": self._opened,

@@ -26,7 +26,8 @@ from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.yaml_nodes import read
 from edge_agent.core.nodes import Node
 from edge_agent.drivers.kinds import kinds
-from edge_agent.drivers.opcua.settings import KIND, connection, group
+from edge_agent.drivers.opcua.connection import connection
+from edge_agent.drivers.opcua.settings import KIND, group
 
 PRESS = """\
 schema: edge-agent/profile/1
@@ -55,11 +56,13 @@ def test_a_connection_has_defaults_but_for_its_security() -> None:
 
 
 def test_a_connection_takes_what_is_written() -> None:
-    text = f'{{endpoint: "opc.tcp://plc7:4841/press/ua", {OPEN}, timeout: 250ms, user: {{name: edge, password: "${{env:PLC}}"}}}}'
+    text = f'{{endpoint: "opc.tcp://plc7:4841/press/ua", {OPEN}, timeout: 250ms, user: {{name: edge, password: "${{env:PLC}}"}}, insecure: true}}'
 
     made, problems = _connection(text)
 
-    assert made == OpcUaConnection("plc", "opc.tcp://plc7:4841/press/ua", Login("edge", "geheim"), 0.25)
+    assert made == OpcUaConnection(
+        "plc", "opc.tcp://plc7:4841/press/ua", Login("edge", "geheim"), 0.25, insecure=True
+    )
     assert [problem.message for problem in problems] == [DOUBT]
     assert "geheim" not in repr(made)
 
@@ -97,16 +100,7 @@ def test_an_endpoint_has_a_port(written: str, endpoint: str) -> None:
         (f'{{endpoint: "opc.tcp://a", {OPEN}, timeout: 61s}}', "61s", "'61s' is too large; at most 60s"),
         (f'{{endpoint: "opc.tcp://a", {OPEN}, time_out: 1s}}', "time_out", "unknown key 'time_out' - did you mean 'timeout'?"),
         (f'{{endpoint: "opc.tcp://a", {OPEN}, user: {{name: edge}}}}', "user", "missing key 'password'"),
-        (
-            '{endpoint: "opc.tcp://a", security: {policy: Basic256Sha256, mode: sign}}',
-            "security",
-            "signing and encryption are not supported yet; write security: {policy: None, mode: none}",
-        ),
-        (
-            '{endpoint: "opc.tcp://a", security: none}',
-            "none",
-            "signing and encryption are not supported yet; write security: {policy: None, mode: none}",
-        ),
+        ('{endpoint: "opc.tcp://a", security: none}', "none", "keys with values are expected here, not 'none'"),
     ],
 )  # fmt: skip
 def test_a_connection_is_refused_with(text: str, at: str, message: str) -> None:
@@ -119,7 +113,7 @@ def test_a_connection_is_refused_with(text: str, at: str, message: str) -> None:
 
 
 def test_a_password_in_plain_text_is_doubted() -> None:
-    text = f'{{endpoint: "opc.tcp://a", {OPEN}, user: {{name: edge, password: geheim}}}}'
+    text = f'{{endpoint: "opc.tcp://127.0.0.1", {OPEN}, user: {{name: edge, password: geheim}}}}'
 
     made, problems = _connection(text)
 

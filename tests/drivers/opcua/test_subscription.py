@@ -4,17 +4,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnection, Profile, Tag
+from edge_agent.config.settings import (
+    Device,
+    Group,
+    Home,
+    NodeLimits,
+    OpcUaConnection,
+    Profile,
+    Security,
+    Tag,
+)
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
 from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.driver import OpcUaDriver
 from edge_agent.errors import DeviceError
 from edge_agent.ports import News, Subscriber
+from edge_agent.sim import opcua_security as simulated
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua import OpcUaPlc
 from edge_agent.sim.truth import Truth
@@ -42,6 +52,8 @@ class Case:
     """A server, and whoever subscribes to it: one connection after the other."""
 
     plc: OpcUaPlc
+    security: Security | None = None
+    home: Home = field(default_factory=Home)
 
     @asynccontextmanager
     async def subscriber(
@@ -51,14 +63,26 @@ class Case:
         opcua = OpcUaDriver()
         profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": group}, TAGS, limits or NodeLimits())
         device = Device("press", profile, "plc", 1, {"fast": group}, TAGS)
-        async with opcua.connect(OpcUaConnection("plc", self.plc.endpoint, timeout_s=2.0)) as wire:
+        connection = OpcUaConnection(
+            "plc", self.plc.endpoint, timeout_s=2.0, security=self.security, home=self.home
+        )
+        async with opcua.connect(connection) as wire:
             yield opcua.device(wire, device, b"{}", time.time_ns).subscriber("fast")
 
 
-@pytest.fixture
-async def case() -> AsyncIterator[Case]:
-    async with OpcUaPlc(TAGS) as plc:
-        yield Case(plc)
+@pytest.fixture(params=["open"])
+async def case(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Case]:
+    if request.param == "open":
+        async with OpcUaPlc(TAGS) as plc:
+            yield Case(plc)
+        return
+    guard = simulated.Security()
+    pins = (guard.certificate.fingerprint,)
+    async with OpcUaPlc(TAGS, security=guard) as plc:
+        yield Case(plc, Security("Basic256Sha256", "sign_and_encrypt", pins=pins), home)
+
+
+open_and_secured = pytest.mark.parametrize("case", ["open", "secured"], indirect=True)
 
 
 async def test_the_present_values_come_first_then_every_sample(case: Case) -> None:
@@ -75,6 +99,7 @@ async def test_the_present_values_come_first_then_every_sample(case: Case) -> No
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
 
 
+@open_and_secured
 async def test_what_was_not_stored_can_be_had_again_by_the_next_session(case: Case) -> None:
     async with case.subscriber() as subscriber:
         first = await taken(subscriber, None, marks=4)
@@ -89,6 +114,7 @@ async def test_what_was_not_stored_can_be_had_again_by_the_next_session(case: Ca
     assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
 
 
+@open_and_secured
 async def test_what_was_stored_is_let_go_by_the_server(case: Case) -> None:
     async with case.subscriber() as subscriber:
         first: list[News] = []
@@ -106,6 +132,7 @@ async def test_what_was_stored_is_let_go_by_the_server(case: Case) -> None:
     assert "source:lost" in {each.loss for each in again}
 
 
+@open_and_secured
 async def test_values_are_read_behind_what_the_server_had_queued(case: Case) -> None:
     async with case.subscriber() as subscriber:
         mark = marks(await taken(subscriber, None, marks=3))[-1]
@@ -137,6 +164,7 @@ async def test_a_subscription_about_something_else_is_not_taken_over(
     assert marks(again)[0].sequence == 1
 
 
+@open_and_secured
 async def test_a_server_that_was_started_again_is_subscribed_to_anew(case: Case) -> None:
     async with case.subscriber() as subscriber:
         mark = marks(await taken(subscriber, None, marks=2))[-1]
@@ -151,6 +179,7 @@ async def test_a_server_that_was_started_again_is_subscribed_to_anew(case: Case)
     assert faults(again) == []
 
 
+@open_and_secured
 async def test_a_full_queue_of_the_server_is_a_named_loss(case: Case) -> None:
     slow = replace(GROUP, interval_s=1.0, queue=2)
 
@@ -211,6 +240,7 @@ async def test_a_server_that_keeps_silent_ends_the_session(case: Case) -> None:
             await followed(subscriber, lambda: case.plc.switch(Faults(silence=True)))
 
 
+@open_and_secured
 async def test_a_link_that_is_cut_ends_the_news_at_once(case: Case) -> None:
     async with case.subscriber() as subscriber:
         with pytest.raises(DeviceError, match="disconnected"):

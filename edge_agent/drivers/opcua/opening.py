@@ -1,0 +1,116 @@
+"""How a session is opened: connect, secure the channel, create, log in, look around."""
+
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from asyncua import Client, ua
+from cryptography.exceptions import InvalidSignature
+
+from edge_agent.config.settings import OpcUaConnection
+from edge_agent.drivers.opcua.certificate import Certificate, doubts
+from edge_agent.drivers.opcua.connection import host_of
+from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, secure, shown_of
+from edge_agent.drivers.opcua.refusal import DISTRUST, explained, silent_refusal
+from edge_agent.drivers.opcua.session import Session, let_go
+from edge_agent.drivers.opcua.watch import Secured
+from edge_agent.errors import DeviceError
+from edge_agent.ports import Clock
+
+SESSION_MS = 300_000
+"""A session we lost lives on for five minutes, so that its subscriptions can be taken over."""
+CHANNEL_MS = 3_600_000
+UNACKNOWLEDGED_MS = 10_000
+"""How long a host may leave unacknowledged what we sent, before the kernel closes the socket."""
+
+
+async def opened(connection: OpcUaConnection, clock: Clock) -> tuple[Session, Secured | None]:
+    """Connect, secure, create and activate a session; with the certificates shown. Raises DeviceError.
+
+    A server that does not trust our renewed certificate yet is shown the one before, while that is valid.
+    """
+    if connection.security is None:
+        return await _opened(connection, None, None), None
+    agreement = await agreed(connection, connection.security, clock() / 1e9)
+    session, shown = await _accepted(connection, agreement)
+    odd = doubts(agreement.server, agreement.application_uri, host_of(connection.endpoint))
+    return session, Secured(agreement.server, shown, agreement.own.certificate, tuple(odd))
+
+
+async def _accepted(connection: OpcUaConnection, agreement: Agreed) -> tuple[Session, Certificate]:
+    own = agreement.own
+    try:
+        return await _opened(connection, agreement, own.certificate), own.certificate
+    except DeviceError as error:
+        if own.before is None or error.reason not in DISTRUST:
+            raise
+        with suppress(DeviceError):  # of the two refusals the first is told
+            return await _opened(connection, agreement, own.before), own.before
+        raise
+
+
+async def _opened(
+    connection: OpcUaConnection, agreement: Agreed | None, certificate: Certificate | None
+) -> Session:
+    client = Client(connection.endpoint, timeout=connection.timeout_s)
+    client.name = client.description = "edge_agent"
+    client.application_uri = connection.home.application_uri
+    client.secure_channel_timeout = CHANNEL_MS
+    client.session_timeout = SESSION_MS
+    if agreement is not None and certificate is not None:
+        secure(client, agreement, certificate)
+    shown = shown_of(connection, agreement, certificate)
+    session = Session(client, connection)
+    async with _connecting(client):
+        for step in (client.connect_socket, client.send_hello):
+            await session.ask(step())
+            _watch_host(client)
+        try:
+            await session.ask(_channel(client))
+        except DeviceError as error:
+            raise explained(silent_refusal(error, shown), shown) from error
+        try:
+            created = await session.ask(_verified(client.create_session))
+            await session.ask(activate(client, connection, created))
+        except DeviceError as error:
+            raise explained(error, shown) from error
+        await session.look_around()
+    session.start(session.renew())
+    return session
+
+
+async def _channel(client: Client) -> None:
+    """Open the channel. DeviceError for an answer that the library takes for a bug of its own."""
+    try:
+        await client.open_secure_channel()
+    except AssertionError as error:
+        raise DeviceError("disconnected", "the server refuses the channel") from error
+
+
+async def _verified(
+    create: Callable[[], Coroutine[Any, Any, ua.CreateSessionResult]],
+) -> ua.CreateSessionResult:
+    """The session that a server makes. DeviceError from one that has not the key of its certificate."""
+    try:
+        return await create()
+    except InvalidSignature as error:
+        words = "the server does not have the key of the certificate that it shows"
+        raise DeviceError("BadApplicationSignatureInvalid", words) from error
+
+
+@asynccontextmanager
+async def _connecting(client: Client) -> AsyncIterator[None]:
+    """Close the socket when anything goes wrong before there is a session."""
+    try:
+        yield
+    except BaseException:
+        let_go(client)
+        raise
+
+
+def _watch_host(client: Client) -> None:
+    protocol = client.uaclient.protocol
+    if protocol is not None and protocol.transport is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        handle = protocol.transport.get_extra_info("socket")
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
