@@ -21,6 +21,10 @@ FAILED = ("bad:exception", "bad:timeout", "bad:short", "bad:Bad")
 """Qualities that a device gives what it was asked for; others say something of the process."""
 
 
+AWAY = ("disconnected", "unit_open")
+"""Reasons that hold for all groups of a device, also for those that are not due for a while."""
+
+
 def trouble(qualities: Sequence[str]) -> str:
     """The first of some qualities that says the device did not give what it was asked for; else empty."""
     return next((quality for quality in qualities if quality.startswith(FAILED)), "")
@@ -47,17 +51,20 @@ class Health:
         self._clock = clock
         self._changed = changed
         self._groups: dict[str, tuple[State, str]] = {}
+        self._away = ""
 
     def note(self, group: str, state: State, why: str = "") -> bool:
         """Enter how a group was read just now; true when that group came back from being down."""
         before = self._groups.get(group, ("starting", ""))[0]
         self._groups[group] = (state, why)
+        self._away = why if state == "down" and why.startswith(AWAY) else ""
         now_ns = self._clock()
         if state == "ok":
             self.last_good_ns = now_ns
         overall = self._overall()
         if overall != self.state:
-            self._change(overall, next((w for s, w in self._groups.values() if s != "ok"), ""), now_ns)
+            first = next((w for s, w in self._groups.values() if s != "ok"), "")
+            self._change(overall, self._away or first, now_ns)
         return before == "down" and state != "down"
 
     async def appeared(self) -> None:
@@ -105,6 +112,8 @@ class Health:
         }
 
     def _overall(self) -> State:
+        if self._away:
+            return "down"
         states = {state for state, _ in self._groups.values()}
         if states == {"ok"}:
             return "ok"

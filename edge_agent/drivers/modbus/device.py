@@ -16,6 +16,7 @@ from edge_agent.core.claims import Identified, judged
 from edge_agent.core.codec import Decoded, Layout, columns_of, compile_block
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import GOOD, Column, Scan, Schema, Value, bad
+from edge_agent.core.payload import presented
 from edge_agent.core.plan import Block, Unreadable
 from edge_agent.core.refused import Refused
 from edge_agent.core.registers import Field
@@ -389,7 +390,8 @@ def _shown(block: Block, column: str, held: bytes | None) -> tuple[Value, str]:
     at = next((at for at, each in enumerate(layout.columns) if each.name == column), None)
     if at is None:
         return None, bad("stale")
-    return values[at], (quality or (GOOD,) * len(values))[at]
+    (value,) = presented([layout.columns[at].store], [values[at]])
+    return value, (quality or (GOOD,) * len(values))[at]
 
 
 def _middle(answer: Answer) -> float:

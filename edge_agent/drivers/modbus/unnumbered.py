@@ -67,15 +67,27 @@ class Unanswered:
     def __init__(self, late: Callable[[int], None]) -> None:
         self._late = late
         self._until: dict[Request, float] = {}
+        self._refusing: set[Request] = set()
 
     def add(self, request: Request, now: float) -> None:
         """This one ended without its answer."""
         self._until[request] = now + LATEST_S
+        self._refusing.add(request)
 
     def like(self, request: Request, now: float) -> set[bytes]:
         """How the answers begin that may still come from the same function of the same unit."""
         self._until = {each: until for each, until in self._until.items() if now < until}
         return {each.head for each in self._until if each.refusal == request.refusal}
+
+    def may_refuse(self, request: Request, now: float) -> bool:
+        """Whether a refusal that comes now may be that of an earlier request."""
+        late = self.like(request, now)
+        self._refusing &= self._until.keys()
+        return bool(late) and any(each.refusal == request.refusal for each in self._refusing)
+
+    def listened(self, request: Request) -> None:
+        """Nothing came behind a refusal: no other one of this unit is under way."""
+        self._refusing = {each for each in self._refusing if each.unit != request.unit}
 
     def beyond(self, request: Request) -> bool:
         """Whether one that asked for the same and more is among them."""
@@ -183,6 +195,7 @@ class UnnumberedLine(Carrier):
                 raise
             # Nothing came behind it: the refusal was the answer to this request.
             pdu = self._refused
+            self._unanswered.listened(asked)
         self._unanswered.settled(asked, loop.time())
         return Heard(pdu, sent)
 
@@ -252,7 +265,7 @@ class UnnumberedLine(Carrier):
 
     def _refuse(self, asked: Request, reply: Reply, pdu: bytes) -> None:
         self.answered = True
-        if self._unanswered.like(asked, asyncio.get_running_loop().time()):
+        if self._unanswered.may_refuse(asked, asyncio.get_running_loop().time()):
             self._refused = pdu  # or that of an earlier request: the line is listened to
             return
         self._waiting = None
