@@ -63,7 +63,7 @@ class Health:
             self.last_good_ns = now_ns
         overall = self._overall()
         if overall != self.state:
-            first = next((w for s, w in self._groups.values() if s != "ok"), "")
+            first = next((w for s, w in self._groups.values() if s != "ok" and not w.startswith(AWAY)), "")
             self._change(overall, self._away or first, now_ns)
         return before == "down" and state != "down"
 
@@ -114,7 +114,8 @@ class Health:
     def _overall(self) -> State:
         if self._away:
             return "down"
-        states = {state for state, _ in self._groups.values()}
+        # Groups that met it while it was away have not been read since, and say nothing of it now.
+        states = {state for state, why in self._groups.values() if not why.startswith(AWAY)}
         if states == {"ok"}:
             return "ok"
         return "down" if states == {"down"} else "failing"
