@@ -1,26 +1,32 @@
 """Every driver can be cancelled at any moment: no task survives, no descriptor leaks, values stay right."""
 
 import asyncio
+import atexit
 import importlib
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import pytest
+from typing_extensions import override
 
 from edge_agent.config.settings import (
     Connection,
     Device,
     Group,
+    Home,
     Limits,
     ModbusConnection,
     NodeLimits,
     OpcUaConnection,
     Profile,
+    Security,
     Tag,
 )
 from edge_agent.core.model import Scan, Value
@@ -28,6 +34,7 @@ from edge_agent.core.nodes import Node
 from edge_agent.core.registers import Field
 from edge_agent.drivers.driver import PolledDevice, driver
 from edge_agent.drivers.kinds import kinds
+from edge_agent.sim import opcua_security as simulated
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.opcua import OpcUaPlc
@@ -48,12 +55,14 @@ def shown(tags: Sequence[Tag]) -> tuple[Value, ...]:
 class Stage(Protocol):
     """A simulated device of one connection, how to make it fail, and what it says when it does not.
 
-    `opens_s` is about how long it takes until a device behind it is read for the first time.
+    `opens_s` is about how long it takes until a device behind it is read for the first time, `openings` how
+    often that is interrupted.
     """
 
     profile: Profile
     expected: tuple[Value, ...]
     opens_s: float
+    openings: int
 
     def answering(self) -> AbstractAsyncContextManager["PlayedDevice"]:
         """A device that answers, until it is told otherwise."""
@@ -78,6 +87,7 @@ class ModbusStage:
     connection = ModbusConnection("plc", "127.0.0.1", 502)
     expected = shown(tags)
     opens_s = 0.003
+    openings = CANCELS
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator["PlayedDevice"]:
@@ -105,6 +115,7 @@ class OpcUaStage:
     connection = OpcUaConnection("plc", "opc.tcp://127.0.0.1:4840")
     expected = shown(tags)
     opens_s = 0.012
+    openings = CANCELS
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator["PlayedDevice"]:
@@ -146,7 +157,36 @@ async def _ignored(_faults: Faults) -> None:
     return
 
 
-STAGES: Mapping[str, Stage] = {"modbus": ModbusStage(), "opcua": OpcUaStage()}
+class SecuredStage(OpcUaStage):
+    """The same behind an encrypted channel, which takes longer to open."""
+
+    opens_s = 0.1
+    openings = 40
+
+    def __init__(self) -> None:
+        self._guard = simulated.Security()
+        folder = TemporaryDirectory(prefix="secured-stage-")
+        atexit.register(folder.cleanup)
+        self._home = Home("urn:gw17:edge-agent", "box17", Path(folder.name) / "pki")
+
+    @override
+    @asynccontextmanager
+    async def answering(self) -> AsyncIterator["PlayedDevice"]:
+        async with OpcUaPlc(self.tags, clock=lambda: NOW, security=self._guard) as plc:
+            yield PlayedDevice(plc.port, plc.switch)
+
+    @override
+    def at(self, port: int) -> OpcUaConnection:
+        pins = (self._guard.certificate.fingerprint,)
+        security = Security("Basic256Sha256", "sign_and_encrypt", pins=pins)
+        return replace(super().at(port), security=security, home=self._home)
+
+
+STAGES: Mapping[str, Stage] = {
+    "modbus": ModbusStage(),
+    "opcua": OpcUaStage(),
+    "opcua-secured": SecuredStage(),
+}
 LOOPS = ["asyncio", *(["uvloop"] if find_spec("uvloop") else [])]
 
 every_driver = pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES.keys())
@@ -154,7 +194,7 @@ every_loop = pytest.mark.parametrize("loop", LOOPS)
 
 
 def test_every_driver_is_under_this_contract() -> None:
-    assert set(STAGES) == set(kinds())
+    assert {stage.profile.protocol for stage in STAGES.values()} == set(kinds())
 
 
 @every_loop
@@ -174,7 +214,7 @@ def test_a_cancel_while_connecting_leaves_nothing(stage: Stage, loop: str) -> No
 def test_a_cancel_while_opening_leaves_nothing(stage: Stage, loop: str) -> None:
     async def test() -> None:
         async with stage.answering() as played, nothing_left_behind():
-            for _ in range(CANCELS):
+            for _ in range(stage.openings):
                 async with stage.device(played.port) as device:
                     await cancelled([poll(stage, device)], within_s=stage.opens_s)
             async with stage.device(played.port) as device:

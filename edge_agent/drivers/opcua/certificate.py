@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, get_args
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -149,7 +150,6 @@ def _first(data: bytes) -> bytes:
 
 
 def _read(found: x509.Certificate) -> Certificate:
-    key = found.public_key()
     uris, hosts = _names(found)
     return Certificate(
         found.public_bytes(Encoding.DER),
@@ -159,15 +159,23 @@ def _read(found: x509.Certificate) -> Certificate:
         found.not_valid_after_utc.timestamp(),
         uris,
         hosts,
-        key.key_size if isinstance(key, rsa.RSAPublicKey) else 0,
+        _key_bits(found),
     )
+
+
+def _key_bits(found: x509.Certificate) -> int:
+    try:
+        key = found.public_key()
+    except UnsupportedAlgorithm:
+        return 0
+    return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
 
 
 def _names(found: x509.Certificate) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return (), ()
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return (), ()  # names that cannot be read are a doubt, as names that do not match
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     addresses = [
         str(each)

@@ -169,10 +169,10 @@ def _user_files(login: UserCertificate) -> tuple[x509.Certificate, rsa.RSAPrivat
 
 def _choose(tokens: list[ua.UserTokenPolicy], kind: ua.UserTokenType) -> str:
     """Leave the best token of a kind in a list, which the client then takes; gives its policy's URI."""
+    if not tokens:
+        return ""  # a server that lists nothing is shown what we have, as the channel protects it
     fitting = sorted((each for each in tokens if each.TokenType == kind), key=_rank)
     if not fitting:
-        if not tokens and kind == ua.UserTokenType.Anonymous:
-            return ""  # a server that lists nothing is asked for nothing
         raise DeviceError("BadIdentityTokenRejected", _other_logins(tokens, kind))
     tokens[:] = fitting[:1]
     return str(fitting[0].SecurityPolicyUri or "")

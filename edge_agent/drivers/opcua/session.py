@@ -115,15 +115,11 @@ class Session:
     async def ask(self, service: Coroutine[Any, Any, T]) -> T:
         """The result of a service of asyncua. Raises DeviceError; one that ends the session has ended it."""
         try:
-            result = await asked(service, self._timeout_s)
+            return await asked(service, self._timeout_s)
         except DeviceError as error:
             if error.reason in ENDING:
                 self.fail(error)
             raise
-        # The library may have swallowed a cancel that came in the moment of the answer.
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError
-        return result
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
         """What the server answers for the nodes of a request, one each. Raises DeviceError."""
@@ -330,9 +326,13 @@ async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
     try:
         with translated():
             async with asyncio.timeout(timeout_s):
-                return await service
+                result = await service
     except TimeoutError:
         raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
+    # The library may have swallowed a cancel that came in the moment of the answer.
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:

@@ -1,6 +1,12 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from edge_agent.drivers.opcua.certificate import (
     DAY_S,
@@ -17,6 +23,7 @@ from edge_agent.drivers.opcua.certificate import (
 
 NOW = 1_790_000_000.0
 URI = "urn:acme:press"
+SAN = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 SHOWN = Certificate(
     b"der", "CN=press", "CN=press", NOW - DAY_S, NOW + 100 * DAY_S, (URI,), ("PLC7", "10.3.7.12"), 2048
 )
@@ -102,3 +109,24 @@ def test_end_of_a_certificate_is_told_30_days_ahead(left_days: int, soon: bool) 
 def test_file_that_is_no_certificate_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="is no certificate, neither DER nor PEM"):
         parsed(data)
+
+
+def test_names_that_cannot_be_read_are_none() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "press\x1b[31m")])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .add_extension(x509.UnrecognizedExtension(SAN, b"nothing"), critical=False)
+    )
+
+    found = parsed(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))
+
+    assert (found.uris, found.hosts, found.key_bits) == ((), (), 0)
+    assert (found.subject, found.issuer) == ("CN=press\N{REPLACEMENT CHARACTER}[31m", "nobody")
+    assert found.validity == "2026-01-01 to 2027-01-01"

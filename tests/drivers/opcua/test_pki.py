@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from structlog.testing import capture_logs
 
@@ -175,8 +176,14 @@ def test_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
         Pki(tmp_path / "state" / "pki").own(URI, "box17", NOW)
 
 
-def test_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "none.pem"
+    curve = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "curve.pem").write_bytes(
+        curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    with pytest.raises(DeviceError, match="is no RSA key"):
+        key_of(tmp_path / "curve.pem")
     with pytest.raises(DeviceError, match="no such file"):
         key_of(file)
     file.write_text("nothing")
