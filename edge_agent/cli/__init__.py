@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "what a running agent is doing",
     "read": "what a device says now, once",
     "write": "one value to a device, once, and what it shows afterwards",
+    "browse": "what an OPC UA server offers, and a first profile of it",
     "explain": "what a device will be asked, how often, and what that costs",
     "buffer": "what lies in the log and what still waits, without touching it",
     "simulate": "play a device profile as a PLC",

@@ -20,15 +20,20 @@ MEANING = {
 
 def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     """One sentence that names what failed, where, and the way out."""
-    place, detail = connection.place, _without_place(failure.detail, connection)
-    if failure.reason == "timeout":
+    return about(failure.reason, failure.detail, connection, device.unit)
+
+
+def about(reason: str, detail: str, connection: Connection, unit: int = 0) -> str:
+    """The same of what failed over a connection, at a unit behind it where it has some."""
+    place, detail = connection.place, _without_place(detail, connection)
+    if reason == "timeout":
         if not isinstance(connection, ModbusConnection):
             return f"no answer from {place}: is it on?"
-        return f"no answer from unit {device.unit} at {place}: is the unit right, is it on?"
-    if failure.reason == "disconnected":
+        return f"no answer from unit {unit} at {place}: is the unit right, is it on?"
+    if reason == "disconnected":
         return _unreached(place, detail)
-    meaning = MEANING.get(failure.reason, "").format(unit=device.unit)
-    said = f"{failure.reason} ({detail})" if detail else failure.reason
+    meaning = MEANING.get(reason, "").format(unit=unit)
+    said = f"{reason} ({detail})" if detail else reason
     return f"{said} from {place}{': ' if meaning else ''}{meaning}"
 
 

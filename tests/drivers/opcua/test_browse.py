@@ -276,9 +276,9 @@ async def test_a_walk_begins_at_a_node(start: str) -> None:
 @pytest.mark.parametrize(
     ("start", "said"),
     [
-        ("Hall/Pres", "there is no 'Pres' below Hall - did you mean 'Press'?"),
+        ("Hall/Press1", "there is no 'Press1' below Hall - did you mean 'Press'?"),
         ("Hal", "there is no 'Hal' below Objects - did you mean 'Hall'?"),
-        ("pres:s=Press", "the server has no namespace 'pres' - did you mean 'press'?"),
+        ("press1:s=Press", "the server has no namespace 'press1' - did you mean 'press'?"),
         ("nsu=urn:other;s=Press", "the server has no namespace 'urn:other'"),
         ("press:s=Drill", "the server has no object or variable 'press:s=Drill'"),
         ("i=x", "'i=x' is not a node; write for example nsu=URI;s=GVL.x or i=85"),
