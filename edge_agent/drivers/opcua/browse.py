@@ -26,6 +26,8 @@ from edge_agent.errors import DeviceError
 
 NODES_PER_BROWSE = 100
 """Nodes that one request asks for where the server sets no limit: their answer comes within any timeout."""
+FEW, KEPT = 10, 5_000
+"""Nodes asked for first, and references kept at a time: each takes 1 kB while it is looked at."""
 REFERENCES = 1000
 """References of a node that one answer may hold; the rest comes by continuation points."""
 
@@ -84,7 +86,7 @@ async def browsed(session: Asked, wanted: Wanted, told: Callable[[str], None]) -
     await walk.descend(start)
     places = list(_in_order(start))
     variables = {
-        place.node: Variable(place.node, {each.path[-1]: each.node for each in place.below if each.property})
+        place.node: Variable(place.node, _properties(place))
         for place in places
         if place.kind == "variable" and place.elsewhere is None and not place.remote
     }
@@ -154,16 +156,18 @@ class _Walk:
     async def _opened(self, asked: Sequence[_Place], *, last: bool) -> list[_Place]:
         """The new places below some, whose `below` is filled."""
         new: list[_Place] = []
-        for at in range(0, len(asked), NODES_PER_BROWSE):
-            part = asked[at : at + NODES_PER_BROWSE]
+        at, size = 0, FEW
+        while at < len(asked) and not self.cut_off:
+            part = asked[at : at + size]
             results = await self.follow(
                 [place.node for place in part], _HIERARCHY, ua.BrowseDirection.Forward
             )
             for place, result in zip(part, results, strict=True):
                 new += self._put(place, result, last=last)
             self._told(f"{len(self._met)} nodes")
-            if self.cut_off:
-                return []
+            at += size
+            seen = sum(len(result.References or ()) for result in results)
+            size = max(1, min(2 * size, NODES_PER_BROWSE, size * KEPT // max(1, seen)))
         return new
 
     def _put(self, place: _Place, result: ua.BrowseResult, *, last: bool) -> list[_Place]:
@@ -257,6 +261,7 @@ class _Walk:
             pending = [result for result in pending if result.ContinuationPoint]
 
 
+_NONE: Mapping[str, ua.NodeId] = {}
 _HIERARCHY = ua.ObjectIds.HierarchicalReferences
 
 
@@ -274,13 +279,18 @@ def _question(node: ua.NodeId, references: int, direction: ua.BrowseDirection) -
     question.ReferenceTypeId = node_id(references, 0)
     question.IncludeSubtypes = True
     question.NodeClassMask = ua.UInt32(0)
-    question.ResultMask = ua.UInt32(ua.BrowseResultMask.All)
+    question.ResultMask = ua.UInt32(ua.BrowseResultMask.NodeClass | ua.BrowseResultMask.BrowseName)
     return question
 
 
 def _no_result(error: DeviceError) -> ua.BrowseResult:
     code = getattr(ua.StatusCodes, error.reason, ua.StatusCodes.BadUnexpectedError)
     return ua.BrowseResult(StatusCode=ua.StatusCode(ua.UInt32(code)))
+
+
+def _properties(place: _Place) -> Mapping[str, ua.NodeId]:
+    found = {each.path[-1]: each.node for each in place.below if each.property}
+    return found or _NONE  # one for all: most of 100,000 have none
 
 
 def _has_meaning(place: _Place) -> bool:

@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast, get_args
 from uuid import UUID
@@ -59,7 +59,8 @@ class Variable:
     """A variable, and its properties of the standard by name. Filled in as it becomes known."""
 
     node: ua.NodeId
-    properties: Mapping[str, ua.NodeId] = field(default_factory=dict)
+    properties: Mapping[str, ua.NodeId]
+    data_type: ua.NodeId | None = None
     type: str = ""
     sent_as: str = ""
     array: bool = False
@@ -79,6 +80,7 @@ async def look_at(
 ) -> None:
     """Fill in what is wanted of variables. Raises DeviceError when the server does not answer."""
     work = _Work(session, told)
+    await work.attributes(variables)
     types = await work.types(variables, follow, texts=wanted.meanings)
     if wanted.values or wanted.meanings:
         await work.values(variables, keep=wanted.values)
@@ -93,30 +95,34 @@ class _Work:
         most = min(session.nodes_per_read or ATTRIBUTES_PER_READ, ATTRIBUTES_PER_READ)
         self._batches = Batches(most)
 
+    async def attributes(self, variables: Sequence[Variable]) -> None:
+        """Fill in data types, access, and whether there are many values."""
+        types: dict[ua.NodeId, ua.NodeId] = {}
+        for at in range(0, len(variables), ATTRIBUTES_PER_READ):
+            part = variables[at : at + ATTRIBUTES_PER_READ]
+            answers = await self.read([(each.node, which) for each in part for which in _ATTRIBUTES])
+            for i, variable in enumerate(part):
+                type_, rank, user, level = answers[4 * i : 4 * i + 4]
+                its = value_of(type_)
+                if isinstance(its, ua.NodeId):
+                    variable.data_type = types.setdefault(its, its)
+                else:
+                    variable.refused = _untyped(type_)
+                variable.array = isinstance(value_of(rank), int) and value_of(rank) >= 0
+                variable.access = _access(value_of(level) if value_of(user) is None else value_of(user))
+            self._told(f"{at + len(part)} of {len(variables)} variables")
+
     async def types(
         self, variables: Sequence[Variable], follow: Follow, *, texts: bool
-    ) -> dict[ua.NodeId, DataType]:
-        """Fill in types and access; gives the types by variable."""
-        answers = await self.read([(each.node, attribute) for each in variables for attribute in _ATTRIBUTES])
-        given = {each.node: answers[i * 4 : i * 4 + 4] for i, each in enumerate(variables)}
-        of = {node: each for node, (each, *_) in given.items() if isinstance(value_of(each), ua.NodeId)}
-        known = await data_types(
-            dict.fromkeys(value_of(each) for each in of.values()), follow, self.read, texts=texts
-        )
-        types = {}
+    ) -> Mapping[ua.NodeId, DataType]:
+        """Fill in names of types, and what values are sent as; gives the types."""
+        ids = dict.fromkeys(each.data_type for each in variables if each.data_type is not None)
+        types = await data_types(ids, follow, self.read, texts=texts)
         for variable in variables:
-            type_, rank, user, level = given[variable.node]
-            if variable.node not in of:
-                status = type_.StatusCode
-                variable.refused = bad(
-                    "no_type" if status is None or status.is_good() else name(status.value)
-                )
-                continue
-            types[variable.node] = known[value_of(type_)]
-            variable.array = isinstance(value_of(rank), int) and value_of(rank) >= 0
-            variable.sent_as = types[variable.node].sent_as
-            variable.type = types[variable.node].name + ("[]" if variable.array else "")
-            variable.access = _access(value_of(level) if value_of(user) is None else value_of(user))
+            if variable.data_type is not None:
+                its = types[variable.data_type]
+                variable.sent_as = its.sent_as
+                variable.type = f"{its.name}[]" if variable.array else its.name
         return types
 
     async def values(self, variables: Sequence[Variable], *, keep: bool) -> None:
@@ -146,7 +152,7 @@ class _Work:
             said.setdefault(variable.node, {})[key] = value_of(answer)
         for variable in variables:
             its = said.get(variable.node, {})
-            texts = types[variable.node].texts if variable.node in types else {}
+            texts = {} if variable.data_type is None else types[variable.data_type].texts
             if its or texts:
                 variable.meaning = _meaning(its, texts)
 
@@ -167,6 +173,12 @@ def no_value(error: DeviceError) -> ua.DataValue:
     """The answer for something that the server does not give, for this reason."""
     code = getattr(ua.StatusCodes, error.reason, ua.StatusCodes.BadDecodingError)
     return ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(code)))
+
+
+def _untyped(answer: ua.DataValue) -> str:
+    """Why a variable has no data type."""
+    status = answer.StatusCode
+    return bad("no_type" if status is None or status.is_good() else name(status.value))
 
 
 def _access(level: object) -> Access:
@@ -207,16 +219,28 @@ def plain(value: Any) -> object:  # noqa: ANN401 - whatever a server has there
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - as above
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, ua.NodeId | ua.QualifiedName):
-        return value.to_string()
-    text = getattr(value, "Text", None)
-    return text if isinstance(text, str) else type(value).__name__
+    for type_, text in _TEXTS.items():
+        if isinstance(value, type_):
+            return text(value)
+    return _words(value) or type(value).__name__
+
+
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    datetime: datetime.isoformat,
+    UUID: str,
+    bytes: lambda value: base64.b64encode(value).decode(),
+    ua.NodeId: lambda value: str(value.to_string()),
+    ua.QualifiedName: lambda value: str(value.to_string()),
+    ua.Range: lambda value: f"{value.Low:g} to {value.High:g}",
+    ua.StatusCode: lambda value: name(value.value),
+}
+
+
+def _words(value: Any) -> str:  # noqa: ANN401 - as above
+    """The text of a value that is one for people, or has one."""
+    for part in ("DisplayName", "Text", "Value"):
+        value = getattr(value, part, value)
+    return value if isinstance(value, str) else ""
 
 
 def _meaning(said: Mapping[str, Any], texts: Mapping[int, str]) -> Meaning:

@@ -189,7 +189,7 @@ async def test_a_server_that_bears_less_than_it_says_is_asked_for_half() -> None
 
     found = await walk(server)
 
-    assert server.browses[:4] == [1, 20, 10, 5]
+    assert server.browses[:4] == [1, 10, 5, 5]
     assert len(found.nodes) == 21
 
 
@@ -413,7 +413,14 @@ async def test_access_is_what_we_may_do(level: int, access: str) -> None:
         (ua.Variant(b"edge", ua.VariantType.ByteString), "ZWRnZQ==", ""),
         (ua.Variant(list(range(70)), ua.VariantType.Int32), [*range(64), "... 6 more"], ""),
         (ua.Variant(node_id(85, 0), ua.VariantType.NodeId), "i=85", ""),
-        (ua.Variant(ua.Range(0, 1), ua.VariantType.ExtensionObject), "Range", ""),
+        (ua.Variant(ua.Range(0, 1.5), ua.VariantType.ExtensionObject), "0 to 1.5", ""),
+        (ua.Variant(ua.EUInformation(DisplayName=ua.LocalizedText("bar"))), "bar", ""),
+        (ua.Variant(ua.Argument(), ua.VariantType.ExtensionObject), "Argument", ""),
+        (ua.Variant(ua.XmlElement(ua.String("<a/>")), ua.VariantType.XmlElement), "<a/>", ""),
+        (ua.Variant(ua.StatusCode(), ua.VariantType.StatusCode), "Good", ""),
+        (ua.Variant(ua.QualifiedName("q", 2), ua.VariantType.QualifiedName), "2:q", ""),
+        (ua.Variant([b"e", None], ua.VariantType.ByteString), ["ZQ==", None], ""),
+        (ua.Variant([float("inf"), 1.0], ua.VariantType.Double), ["inf", 1.0], ""),
     ],
 )
 async def test_a_value_is_shown_as_a_tag_would_have_it(
