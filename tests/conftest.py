@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.brokers import Certificates, Mosquitto
-from tests.peers.libmodbus import Libmodbus, missing
+from tests.peers import libmodbus as libmodbus_
+from tests.peers import node_server
+from tests.peers.libmodbus import Libmodbus
 
 # "ci" gives the same examples in every run, so that a red run is red again at home.
 settings.register_profile("default", deadline=None)
@@ -36,7 +38,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="session")
 def libmodbus(tmp_path_factory: pytest.TempPathFactory) -> Libmodbus:
     """A Modbus server of libmodbus, built once per test process; for tests marked slow."""
-    why = missing()
+    why = libmodbus_.missing()
     if why:
         pytest.skip(why)
     return Libmodbus(tmp_path_factory.mktemp("libmodbus"))
+
+
+@pytest.fixture(scope="session")
+def node_opcua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of a server of node-opcua, one per test process; for tests marked slow."""
+    why = node_server.missing()
+    if why:
+        pytest.skip(why)
+    with node_server.served(tmp_path_factory.mktemp("node_opcua")) as endpoint:
+        yield endpoint

@@ -34,16 +34,21 @@ PORTS = {
 
 def advice(failure: GroupRead, device: Device, connection: Connection) -> str:
     """One sentence that names what failed, where, and the way out."""
-    place, detail = connection.place, _without_place(failure.detail, connection)
-    if failure.reason in ("timeout", "unit_open"):
-        return _unanswered(device, connection, detail)
-    if failure.reason == "disconnected":
+    return about(failure.reason, failure.detail, connection, device.unit)
+
+
+def about(reason: str, detail: str, connection: Connection, unit: int = 0) -> str:
+    """The same of what failed over a connection, at a unit behind it where it has some."""
+    place, detail = connection.place, _without_place(detail, connection)
+    if reason in ("timeout", "unit_open"):
+        return _unanswered(unit, connection, detail)
+    if reason == "disconnected":
         line = connection.line if isinstance(connection, ModbusConnection) else None
         return _unreached(place, detail) if line is None else _unopened(line, detail)
-    if isinstance(connection, OpcUaConnection) and failure.reason.startswith("Bad") and detail:
+    if isinstance(connection, OpcUaConnection) and reason.startswith("Bad") and detail:
         return f"{place}: {detail}"  # it says itself which side refused, and what to do there
-    meaning = _meanings(connection).get(failure.reason, "").format(unit=device.unit)
-    said = f"{failure.reason} ({detail})" if detail else failure.reason
+    meaning = _meanings(connection).get(reason, "").format(unit=unit)
+    said = f"{reason} ({detail})" if detail else reason
     return f"{said} from {place}{': ' if meaning else ''}{meaning}"
 
 
@@ -52,11 +57,11 @@ def _meanings(connection: Connection) -> Mapping[str, str]:
     return MEANING if numbered else {**MEANING, **WITHOUT_NUMBERS}
 
 
-def _unanswered(device: Device, connection: Connection, detail: str) -> str:
+def _unanswered(unit: int, connection: Connection, detail: str) -> str:
     more = f" ({detail})" if detail else ""
     if not isinstance(connection, ModbusConnection):
         return f"no answer from {connection.place}{more}: is it on?"
-    who = f"no answer from unit {device.unit} at {connection.place}{more}"
+    who = f"no answer from unit {unit} at {connection.place}{more}"
     if connection.line is None:
         return f"{who}: is the unit right, is it on?"
     speed, parity = connection.line.baudrate, connection.line.parity

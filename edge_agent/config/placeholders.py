@@ -70,6 +70,11 @@ def names(text: str) -> set[str]:
     return {name for _, formula in _pieces(text) if formula is not None for name in _NAME.findall(formula)}
 
 
+def escaped(text: str) -> str:
+    """The text with its braces written so that they stand for themselves."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
     """The text in order: what stands for itself, and the formulas of placeholders."""
     for match in _PIECE.finditer(text):

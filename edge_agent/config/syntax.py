@@ -268,7 +268,12 @@ class BrokerUrl:
     @property
     def loopback(self) -> bool:
         """Whether the broker runs on this very machine, so that nothing crosses a wire."""
-        return self.host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]+){3}", self.host))
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very machine by its name or address."""
+    return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.[0-9]+){3}", host))
 
 
 def broker_url(value: object) -> BrokerUrl:

@@ -1,12 +1,13 @@
 """What a protocol's package offers to the agent, and how it is found when a configured device needs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
 from edge_agent.config import settings
+from edge_agent.core.browsed import Browsed, Wanted
 from edge_agent.core.model import Schema
 from edge_agent.ports import Clock, Identifying, Poller, Subscriber
 
@@ -87,6 +88,18 @@ class Driver(Protocol):
 
     def device(self, wire: Any, device: settings.Device, document: bytes, clock: Clock) -> PolledDevice:  # noqa: ANN401 - a wire is the driver's own
         """One device behind a wire; `document` is its metadata."""
+        ...
+
+
+@runtime_checkable
+class Browsing(Driver, Protocol):
+    """A protocol whose devices can tell what they offer."""
+
+    async def browse(self, wire: Any, wanted: Wanted, told: Callable[[str], None]) -> Browsed:  # noqa: ANN401 - a wire is the driver's own
+        """What a device offers below a place; `told` hears again and again how far it is.
+
+        Raises Nowhere when there is no such place, DeviceError when the device does not answer.
+        """
         ...
 
 

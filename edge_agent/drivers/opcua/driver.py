@@ -1,15 +1,17 @@
 """OPC UA as the agent uses it: a session per connection, groups that are read or subscribed to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from asyncua import ua
 
 from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.core.browsed import Browsed, Wanted
 from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Scan, Schema
 from edge_agent.drivers.driver import Explained
+from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.columns import Columns, column
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
@@ -44,6 +46,10 @@ class OpcUaDriver:
     ) -> list[Explained]:
         """The read requests and the subscriptions of all groups."""
         return [each for name in device.groups for each in _explained(device, name)]
+
+    async def browse(self, wire: SessionWire, wanted: Wanted, told: Callable[[str], None]) -> Browsed:
+        """What its server has below a place. Raises Nowhere, DeviceError."""
+        return await browsed(await wire.session(), wanted, told)
 
     def device(self, wire: SessionWire, device: Device, document: bytes, clock: Clock) -> "OpcUaDevice":
         """One device behind a wire."""

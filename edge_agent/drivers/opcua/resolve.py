@@ -25,6 +25,16 @@ def node_id(identifier: Any, namespace: Any) -> ua.NodeId:  # noqa: ANN401 - the
     return ua.NodeId(identifier, namespace)
 
 
+def identifier(node: ua.NodeId) -> str:
+    """The identifier of a node with its kind, as profiles write it: the other way round."""
+    said = node.Identifier
+    if isinstance(said, int):
+        return f"i={said}"
+    if isinstance(said, uuid.UUID):
+        return f"g={said}"
+    return f"b={base64.b64encode(said).decode()}" if isinstance(said, bytes) else f"s={said}"
+
+
 def _identifier(text: str) -> int | str | uuid.UUID | bytes:
     kind, _, rest = text.partition("=")
     if kind == "i":

@@ -134,6 +134,18 @@ class Session:
         """The nodes as the server wants to be asked for them. Raises DeviceError."""
         return await self.ask(self._client.uaclient.register_nodes(nodes))
 
+    async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
+        """What hangs on nodes, one result each. Raises DeviceError."""
+        return _complete(
+            await self.ask(self._client.uaclient.browse(parameters)), len(parameters.NodesToBrowse)
+        )
+
+    async def browse_next(self, parameters: ua.BrowseNextParameters) -> list[ua.BrowseResult]:
+        """More of what hangs on nodes, one result for each continuation point. Raises DeviceError."""
+        return _complete(
+            await self.ask(self._client.uaclient.browse_next(parameters)), len(parameters.ContinuationPoints)
+        )
+
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
         found = await self._standard(
@@ -344,6 +356,12 @@ def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua
         ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value) for node in nodes
     ]
     return parameters
+
+
+def _complete(results: list[ua.BrowseResult], asked: int) -> list[ua.BrowseResult]:
+    if len(results) != asked:
+        raise DeviceError("short_answer", f"{len(results)} results instead of {asked}")
+    return results
 
 
 def let_go(client: Client) -> None:
