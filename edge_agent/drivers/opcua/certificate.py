@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 DAY_S = 86400.0
 SHORTEST_KEY = 2048
-"""Bits of an RSA key, of all three policies (OPC UA Part 7, 6.6.161 and on)."""
+"""Bits of an RSA key: the least that all three policies take (OPC UA Part 7)."""
 SOON_S = 30 * DAY_S
 """That a certificate ends is told so long before: a month is enough to get at a server in a plant."""
 
