@@ -30,11 +30,11 @@ def served(folder: Path) -> Iterator[str]:
     ):
         assert process.stdin is not None
         assert process.stdout is not None
-        said = process.stdout.readline()
-        if not said:
+        port = next((line.split()[1] for line in process.stdout if line.startswith("port ")), None)
+        if port is None:
             errors.seek(0)
             raise RuntimeError(f"{PROGRAM.name}: {errors.read()}")
         try:
-            yield f"opc.tcp://127.0.0.1:{int(said)}"
+            yield f"opc.tcp://127.0.0.1:{port}"
         finally:
             process.stdin.close()  # its sign to end

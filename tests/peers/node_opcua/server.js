@@ -2,8 +2,8 @@
 //
 //   NODE_PATH=.../node_modules node server.js FOLDER
 //
-// FOLDER takes its certificate. It listens on a free port of 127.0.0.1, says its number on stdout, and ends when
-// its stdin is closed. What is ours is in one namespace, below Objects/Halle Süd.
+// FOLDER takes its certificate. It listens on a free port of 127.0.0.1, says `port NUMBER` on stdout, where its
+// library may say more, and ends when its stdin is closed. What is ours is in one namespace, below Objects/Halle Süd.
 "use strict";
 const { OPCUAServer } = require("node-opcua-server");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
@@ -119,7 +119,7 @@ async function main(folder) {
     await server.initialize();
     fill(server.engine.addressSpace, server.engine.addressSpace.registerNamespace(URI));
     await server.start();
-    process.stdout.write(`${server.endpoints[0].port}\n`);
+    process.stdout.write(`port ${server.endpoints[0].port}\n`);
     process.stdin.resume().on("end", async () => {
         await server.shutdown(0);
         process.exit(0);
