@@ -40,7 +40,7 @@ async def poll(polling: Polling) -> None:
         due, missed = polling.cadence.next(loop.time())
         await asyncio.sleep(due - loop.time())
         began_ns = polling.clock()
-        scan, answered = await _read(polling)
+        scan, answered = await _read(polling, began_ns)
         polling.health.refuse(polling.poller.refused)
         if missed and answered and last_ns is not None:
             polling.intake.overrun(polling.life, last_ns, scan.time_ns, missed)
@@ -48,13 +48,14 @@ async def poll(polling: Polling) -> None:
         last_ns = min(began_ns, scan.time_ns) if answered else None
 
 
-async def _read(polling: Polling) -> tuple[Scan, bool]:
+async def _read(polling: Polling, began_ns: int) -> tuple[Scan, bool]:
     schema = polling.schema
     try:
         scan = await polling.poller.read(schema.group)
     except DeviceError as error:
         came_back = polling.health.note(schema.group, "down", str(error))
-        scan = unanswered(schema, error, polling.clock())
+        # Unknown since it was asked, not since the last repetition was given up.
+        scan = unanswered(schema, error, began_ns)
         polling.intake.take(scan, came_back=came_back)
         return scan, False
     if polling.counters:

@@ -39,6 +39,7 @@ class Plc:
     refuses: list[Sequence[str]] = field(default_factory=list)
     refused: Sequence[str] = ()
     queued: bool = False
+    slow_to_fail_s: float = 0.0
 
     async def read(self, group: str) -> Scan:
         loop = asyncio.get_running_loop()
@@ -50,6 +51,7 @@ class Plc:
             answer = (1.0, 2.0)
         self.refused = self.refuses.pop(0) if self.refuses else self.refused
         if isinstance(answer, DeviceError):
+            await asyncio.sleep(self.slow_to_fail_s)
             raise answer
         quality = tuple("bad:exception:2" if value is None else "" for value in answer)
         assert group == "fast"
@@ -114,6 +116,16 @@ async def test_device_that_does_not_answer_is_reported_once_and_then_at_heartbea
     assert [scan.quality for scan in case.scans] == [None, ("bad:timeout",) * 2, ("bad:timeout",) * 2]
     assert [scan.full for scan in case.scans] == [True, False, True]
     assert case.gaps == []
+
+
+@at_once
+async def test_values_are_unknown_since_the_device_was_asked() -> None:
+    case = Case(Plc([(1.0, 2.0), DeviceError("timeout"), (1.0, 2.0)], slow_to_fail_s=2.5))
+
+    await case.run(5.0)
+
+    assert [scan.time_ns for scan in case.scans[:2]] == [1000_250_000_000, 1001_250_000_000]
+    assert case.scans[1].quality == ("bad:timeout",) * 2
 
 
 @at_once

@@ -102,7 +102,8 @@ async def test_one_sick_unit_leaves_the_other_one_good(place: str) -> None:
                 assert [scan.quality for scan in scans] == [None] * 3, fault
 
             assert plant.wrong == []
-            broken = place == "tcp" and fault in ("wrong_length", "wrong_protocol", "junk")
+            # Behind these nothing on a TCP connection can be trusted, nor behind half an answer at a timeout.
+            broken = place == "tcp" and fault in ("wrong_length", "wrong_protocol", "junk", "split")
             assert broken or plant.wire.statistics.opened - opened <= 1, fault
 
 
