@@ -35,9 +35,11 @@ class Poller(Protocol):
 class Identifying(Protocol):
     """One device that can be asked what it is."""
 
-    async def identify(self) -> Identified:
+    async def identify(self, *, claimed: bool = False) -> Identified:
         """What it says it is, held against what its profile claims.
 
+        With `claimed` nothing is asked that the profile claims nothing of: there are devices that an unusual
+        request puts out of step, so that nobody asks one by the way.
         Polls go first, and no answer is waited for long. One that refuses, is silent or absent says nothing.
         """
         ...

@@ -20,6 +20,6 @@ async def identify(device: Identifying, health: Health) -> None:
 async def _told(device: Identifying) -> Identified:
     try:
         async with asyncio.timeout(LONGEST_S):
-            return await device.identify()
+            return await device.identify(claimed=True)
     except TimeoutError:
         return Identified()

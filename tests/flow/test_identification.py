@@ -32,7 +32,8 @@ class Plc:
     words: list[Identified | float]
     asked: int = 0
 
-    async def identify(self) -> Identified:
+    async def identify(self, *, claimed: bool = False) -> Identified:
+        assert claimed
         self.asked += 1
         word = self.words.pop(0)
         if isinstance(word, float):

@@ -49,7 +49,8 @@ class Says:
         self._told = told
         self._after_s = after_s
 
-    async def identify(self) -> Identified:
+    async def identify(self, *, claimed: bool = False) -> Identified:
+        assert not claimed
         await asyncio.sleep(self._after_s)
         return self._told
 

@@ -136,12 +136,14 @@ class ModbusDevice:
         """The tags that it refuses, group by group."""
         return tuple(name for its in self._groups.values() for name in its.left_out)
 
-    async def identify(self) -> Identified:
+    async def identify(self, *, claimed: bool = False) -> Identified:
         """What it says it is; most devices refuse to say."""
         within_s = max(QUICKEST_S, SLACK * self._slowest_s)
         pace = replace(self._pace, timeout_s=min(self._pace.timeout_s, self._spare_s, within_s))
         found = await said(
-            lambda question: self._wire.ask(self._unit, question, pace, Urgency.PROBE), self._profile
+            lambda question: self._wire.ask(self._unit, question, pace, Urgency.PROBE),
+            self._profile,
+            claimed=claimed,
         )
         return judged(identity(found), self._profile.identify, found)
 

@@ -30,18 +30,22 @@ NOT_SAID = ("exception:1", *REFUSALS)
 _HEAD = 7  # function, MEI type, kind of access, conformity, more follows, next object, number of objects
 
 
-async def said(ask: Callable[[Question], Awaitable[Answer]], profile: Profile) -> dict[Place, Value]:
+async def said(
+    ask: Callable[[Question], Awaitable[Answer]], profile: Profile, *, claimed: bool = False
+) -> dict[Place, Value]:
     """What a device says of itself: at the places that its profile claims something of, and as objects.
 
-    What it refuses is left out. When anything else goes wrong, no more is asked.
+    With `claimed` it is asked for objects only when the profile claims something of one. What it refuses is
+    left out. When anything else goes wrong, no more is asked.
     """
     fields = dict.fromkeys(claim.place for claim in profile.identify if not isinstance(claim.place, str))
     blocks = [block for field in fields for block in blocks_of(profile.limits, [field])]
     found: dict[Place, Value] = {}
     questions: list[tuple[Question, Callable[[bytes], Mapping[Place, Value]]]] = [
-        *((reading(block), partial(_value, block)) for block in blocks),
-        (Question(REQUEST), objects),
+        (reading(block), partial(_value, block)) for block in blocks
     ]
+    if not claimed or any(isinstance(claim.place, str) for claim in profile.identify):
+        questions.append((Question(REQUEST), objects))
     for question, meaning in questions:
         try:
             found |= meaning((await ask(question)).data)

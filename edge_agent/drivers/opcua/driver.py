@@ -118,7 +118,7 @@ class OpcUaDevice:
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
 
-    async def identify(self) -> Identified:
+    async def identify(self, *, claimed: bool = False) -> Identified:  # noqa: ARG002 - it does no harm
         """What its server says it is. No profile claims anything of it."""
         try:
             session = await self._wire.session()

@@ -177,3 +177,12 @@ def made(
     profile = Profile("a/b", "1.0.0", "", "modbus", "", groups, tags, limits or Limits(), identify=claims)
     device = Device("meter", profile, "plc", 1, groups, tags)
     return ModbusDriver().device(cast("Wire", wire), device, b"{}", lambda: 0)
+
+
+async def test_a_device_that_nobody_claims_anything_of_is_not_asked_by_the_way() -> None:
+    """The simulator of our own measurement takes function 43 for part of the next request, for ever."""
+    wire = Fake(ACME)
+
+    assert await made(wire).identify(claimed=True) == Identified()
+    assert wire.asked == []
+    assert (await made(wire).identify()).says != ""
