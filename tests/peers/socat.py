@@ -7,14 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def ends(folder: Path) -> tuple[Path, Path]:
+    """The names of both ends of the line of a folder, whether it is there or not."""
+    return folder / "line-a", folder / "line-b"
+
+
 @contextmanager
 def line(folder: Path) -> Iterator[tuple[Path, Path]]:
     """The two ends of a line, as paths in a folder. Whoever opens them may close and open them again."""
     program = shutil.which("socat")
     if program is None:
         raise RuntimeError("this test needs socat: apt-get install socat")
-    ends = folder / "line-a", folder / "line-b"
-    command = [program, "-d", "-d", *(f"pty,rawer,link={end}" for end in ends)]
+    both = ends(folder)
+    command = [program, "-d", "-d", *(f"pty,rawer,link={end}" for end in both)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
@@ -25,6 +30,6 @@ def line(folder: Path) -> Iterator[tuple[Path, Path]]:
                     break
             else:
                 raise RuntimeError(f"socat did not start:\n{''.join(said)}")
-            yield ends
+            yield both
         finally:
             process.terminate()

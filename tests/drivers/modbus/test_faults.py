@@ -1,10 +1,9 @@
 """Whatever devices do wrong, no good value differs from the truth, and the rest goes on."""
 
 import asyncio
-import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.places import Place, Serial, Tcp, Udp
 from edge_agent.sim.truth import Truth
 from tests.drivers.modbus.scripted import ScriptedPlc, block, right, until
+from tests.peers import socat
 
 TIMEOUT_S = 0.15
 NEAR_MS = 120.0
@@ -236,7 +236,7 @@ async def test_a_command_among_fifty_polls_waits_for_one_transaction() -> None:
 async def test_a_serial_line_through_socat_is_read_right_and_again_when_plugged_in(
     tmp_path: Path, mode: str
 ) -> None:
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours, theirs = socat.ends(tmp_path)
     place = Serial(str(theirs), mode="rtu" if mode == "rtu" else "ascii", baudrate=115200)
     line = SerialLine(str(ours), 115200)
     connection = ModbusConnection(
@@ -251,7 +251,7 @@ async def test_a_serial_line_through_socat_is_read_right_and_again_when_plugged_
     profile = shipped()
     wire = Wire(connection, uniform=lambda _low, _high: 0.0)
     for _ in range(2):
-        with cable(ours, theirs):
+        with socat.line(tmp_path):
             async with ModbusPlc(profile.tags, at=place, units=(1,)) as plc:
                 plant = Plant(plc, wire, {1: device_of(wire, profile.tags)}, {1: Truth(profile.tags)})
                 await plant.read_all(5)
@@ -377,19 +377,3 @@ async def world(
             yield Plant(plc, wire, devices, truths)
         finally:
             wire.close()
-
-
-@contextmanager
-def cable(one: Path, other: Path) -> Iterator[None]:
-    """A serial cable between two ports, in two pseudo terminals by socat."""
-    command = ["socat", f"pty,raw,echo=0,link={one}", f"pty,raw,echo=0,link={other}"]
-    process = subprocess.Popen(command)
-    try:
-        for _ in range(500):
-            if one.exists() and other.exists():
-                break
-            time.sleep(0.01)
-        yield
-    finally:
-        process.terminate()
-        process.wait(5)
