@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 from uuid import UUID
 
 from asyncua import ua
+from asyncua.server.address_space import NodeData
 
 from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
@@ -20,7 +21,7 @@ from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua_history import PAGE, Past
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
-from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, made, standard
+from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, let_write, made, standard
 from edge_agent.sim.opcua_service import TOLD, Rules, Serving
 from edge_agent.sim.relay import Relay
 from edge_agent.sim.signals import TICK_NS, TICKS, Source, sources
@@ -308,6 +309,10 @@ class _Variable:
         self._node = space.get(nodeid) or made(nodeid, ua.QualifiedName(tag.name, index), VARIABLE)
         self._attribute = give_value(self._node, tag.type)
         self._attribute.value_callback = self._read
+        self._attribute.value_setter = self._write
+        self._written: ua.Variant | None = None
+        if source.tag.access == "rw":
+            let_write(self._node)
         self._reference = (
             None if nodeid in space else space.add(self._node, VARIABLE, standard("ObjectsFolder"))
         )
@@ -357,12 +362,18 @@ class _Variable:
         return self._sound(moment)
 
     def _sound(self, moment: _Moment) -> ua.DataValue:
+        if self._written is not None:
+            return _Value(self._written, GOOD, moment.start, moment.now)
         raw = self._source.raw(moment.tick)
         value = raw if self._lift is None else self._lift(raw)
         return _Value(ua.Variant(value, self._type), GOOD, moment.start, moment.now)
 
     def _read(self, _nodeid: ua.NodeId, _attribute: ua.AttributeIds) -> ua.DataValue:
         return self._value(self._moment(None))
+
+    def _write(self, _node: NodeData, _attribute: ua.AttributeIds, value: ua.DataValue) -> None:
+        """Hold what a client has written from now on, until the server starts anew."""
+        self._written = value.Value
 
     async def _send(self, value: ua.DataValue) -> None:
         for handle, callback in tuple(self._attribute.datachange_callbacks.items()):

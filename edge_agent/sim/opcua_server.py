@@ -377,6 +377,13 @@ def give_value(node: NodeData, data_type: str, *, rank: int = -1) -> AttributeVa
     return value
 
 
+def let_write(node: NodeData) -> None:
+    """Let clients write the value of a variable."""
+    both = ua.AccessLevel.CurrentRead.mask | ua.AccessLevel.CurrentWrite.mask
+    for each in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+        node.attributes[each] = AttributeValue(ua.DataValue(ua.Variant(both, ua.VariantType.Byte)))
+
+
 def _parents(node: NodeData) -> list[ua.NodeId]:
     return [each.NodeId for each in node.references if not each.IsForward]
 

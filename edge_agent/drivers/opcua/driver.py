@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import structlog
 from asyncua import ua
 
 from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
@@ -14,13 +15,17 @@ from edge_agent.core.model import Scan, Schema
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.reading import limits_of, read
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
+from edge_agent.drivers.opcua.writing import write
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock
+from edge_agent.ports import Clock, Written
+
+log = structlog.get_logger("device")
 
 
 class OpcUaDriver:
@@ -122,6 +127,19 @@ class OpcUaDevice:
         return GroupSubscription(
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
+
+    async def write(self, column: str, text: str, within_s: float) -> Written:
+        """Write a tag, and read it back.
+
+        Raises KeyError, ValueError for what cannot be written, and DeviceError.
+        """
+        tag = next((tag for tag in self._device.tags if tag.name == column), None)
+        if tag is None:
+            raise KeyError(column)
+        check(tag, text, "")
+        done = await write(self._wire, tag, text, within_s)
+        log.info("written", device=self._device.name, column=column, there=done.there)
+        return done
 
     async def identify(self, *, claimed: bool = False) -> Identified:  # noqa: ARG002 - it does no harm
         """What its server says it is. No profile claims anything of it."""

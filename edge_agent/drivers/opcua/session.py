@@ -213,6 +213,32 @@ class Session:
             await self.ask(self._client.uaclient.browse_next(parameters)), len(parameters.ContinuationPoints)
         )
 
+    async def write(self, node: ua.NodeId, value: ua.Variant) -> int:
+        """Write one value, and nothing beside it; gives the status code of the server. Raises DeviceError."""
+        parameters = ua.WriteParameters()
+        what = ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value)
+        what.Value = ua.DataValue(value, StatusCode=None)
+        parameters.NodesToWrite = [what]
+        results = await self.ask(self._client.uaclient.write(parameters))
+        if len(results) != 1:
+            raise DeviceError("short_answer", f"{len(results)} results instead of 1")
+        return int(results[0].value)
+
+    async def call(self, request: ua.CallMethodRequest, within_s: float) -> ua.CallMethodResult:
+        """Call a method, which may take longer than other services: late, the session goes on.
+
+        Raises DeviceError.
+        """
+        try:
+            (result,) = await asked(self._call(request, within_s), within_s)
+        except DeviceError as error:
+            if error.reason in ENDING and error.reason != "timeout":
+                self.fail(error)
+            raise
+        except ValueError as error:
+            raise DeviceError("short_answer", "not one result") from error
+        return result
+
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
         found = await self._standard(
@@ -427,6 +453,16 @@ class Session:
         if protocol is None:
             raise ConnectionError("no connection")
         return protocol
+
+    async def _call(self, request: ua.CallMethodRequest, within_s: float) -> list[ua.CallMethodResult]:
+        # Not by the library's own method, whose timeout is that of all services.
+        message = ua.CallRequest()
+        message.Parameters.MethodsToCall = [request]
+        data = await self._protocol.send_request(message, timeout=within_s)
+        response = struct_from_binary(ua.CallResponse, data)
+        response.ResponseHeader.ServiceResult.check()
+        results: list[ua.CallMethodResult] = response.Results
+        return results
 
     async def _create_subscription(
         self, parameters: ua.CreateSubscriptionParameters

@@ -22,6 +22,7 @@ from edge_agent.config.settings import (
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
 from edge_agent.drivers.opcua.connection import at_home, connection
+from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
     DefaultKeys,
@@ -216,5 +217,6 @@ KIND = Kind(
     decoded=_decoded,
     group_model=OpcUaGroupKeys,
     group=group,
+    writable=check,
     at_home=at_home,
 )

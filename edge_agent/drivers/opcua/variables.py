@@ -15,7 +15,7 @@ from edge_agent.core.model import bad
 from edge_agent.core.nodes import BuiltIn, Node
 from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.batches import Batches
-from edge_agent.drivers.opcua.datatypes import DataType, Follow, data_types, texts_of, value_of
+from edge_agent.drivers.opcua.datatypes import DataType, Follow, Read, data_types, texts_of, value_of
 from edge_agent.drivers.opcua.values import name, reader
 from edge_agent.errors import DeviceError
 
@@ -89,6 +89,11 @@ async def look_at(
         await work.values(variables, keep=wanted.values)
     if wanted.meanings:
         await work.meanings(variables, types)
+
+
+def attributes(session: Readable) -> Read:
+    """What gives attributes of nodes of a session, in as many requests as it takes."""
+    return _Work(session, lambda _: None).read
 
 
 class _Work:
