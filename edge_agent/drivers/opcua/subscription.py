@@ -27,7 +27,7 @@ from asyncua import ua
 from edge_agent.config.settings import Device, Group, Tag
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.mark import Mark
-from edge_agent.core.model import bad
+from edge_agent.core.model import Scan, bad
 from edge_agent.drivers.opcua.columns import Columns, timestamps
 from edge_agent.drivers.opcua.history import Recorded
 from edge_agent.drivers.opcua.inbox import Inbox
@@ -226,7 +226,8 @@ class GroupSubscription:
             async for each in self._filled(going, lost, going.known_ns, times_of(present)):
                 yield each
             yield present
-        going.known_ns = max((scan.time_ns for scan in news.scans), default=self._clock())
+        if news.known_ns is not None:
+            going.known_ns = news.known_ns
 
     async def _until_ns(self, going: _Going) -> int:
         """What time it is now, by the clock that gives our samples their times."""
@@ -326,7 +327,7 @@ class GroupSubscription:
                 raise going.session.failure
             if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
-                return News()
+                return News(known_ns=self._known_ns((), going.inbox.alive_ns))
             due = await self._due(going, loop.time())
             if due is not None or loop.time() >= over_at:
                 return due or News()
@@ -370,9 +371,17 @@ class GroupSubscription:
         going.session.held(told)
         going.session.count("notifications")
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
-        known_ns = max((scan.time_ns for scan in scans), default=now_ns)
+        known_ns = self._known_ns(scans, told.sent_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
-        return News(scans, mark, loss, until_ns=until_ns)
+        return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
+
+    def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
+        """Up to when everything is told behind what was sent then, by the clock of the samples."""
+        if self._group.timestamp == "agent":
+            return self._clock()
+        times = [max(scan.time_ns for scan in scans)] if scans else []
+        # What is missing later is younger than either, also where the sources differ from their server.
+        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
 
     def _about(self, session: Session) -> str:
         """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
