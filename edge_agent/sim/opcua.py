@@ -18,6 +18,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
+from edge_agent.sim.opcua_methods import SimulatedMethod, hang
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, let_write, made, standard
 from edge_agent.sim.relay import Relay
@@ -47,7 +48,8 @@ class OpcUaPlc:
 
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
-    Without `security` nothing is signed or encrypted, and anonymous clients are let in.
+    Without `security` nothing is signed or encrypted, and anonymous clients are let in. `methods` are hung
+    into the last of its namespaces at the next start.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -67,6 +69,7 @@ class OpcUaPlc:
     ) -> None:
         self.faults = Faults()
         self.security = security
+        self.methods: Sequence[SimulatedMethod] = ()
         self.namespaces_before = tuple(namespaces_before)
         self._host = host
         self._clock = clock
@@ -184,6 +187,7 @@ class OpcUaPlc:
         self._variables = {
             source.tag.name: _Variable(source, core.space, uris, self._clock) for source in self._sources
         }
+        hang(core.space, len(uris) - 1, self.methods)
         self._told = self._clock() // TICK_NS
         await self._apply(self.faults)
 
