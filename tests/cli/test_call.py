@@ -95,7 +95,7 @@ async def test_a_value_is_written_without_an_agent(tmp_path: Path, terminal: Ter
     [
         (("write", "mill-1.speed", "5000"), "speed: 5000 is outside of what is valid: 0 to 3000"),
         (("write", "mill-1.strokes", "1"), "its profile does not say access: rw"),
-        (("call", "mill-1.stard"), "mill-1 has no method 'stard' - did you mean 'start'?"),
+        (("call", "mill-1.starts"), "mill-1 has no method 'starts' - did you mean 'start'?"),
         (("call", "mill-2.start"), "there is no device 'mill-2' - did you mean 'mill-1'?"),
         (("call", "mill-1"), "'mill-1' names no method; write DEVICE.METHOD"),
     ],
