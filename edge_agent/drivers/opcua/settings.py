@@ -21,6 +21,7 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
+from edge_agent.core.nodes import Method
 from edge_agent.drivers.opcua.connection import at_home, connection
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
@@ -28,12 +29,13 @@ from edge_agent.drivers.opcua.keys import (
     DefaultKeys,
     GivenKeys,
     LimitKeys,
+    MethodKeys,
     OpcUaGroupKeys,
     OpcUaProfile,
     TagKeys,
     TestKeys,
 )
-from edge_agent.drivers.opcua.tags import Draft, make_tag
+from edge_agent.drivers.opcua.tags import Draft, make_method, make_tag
 
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
@@ -161,7 +163,15 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         tags=tuple(tags),
         limits=NodeLimits(limits.items_per_call, limits.nodes_per_read),
         tests=_golden_tests(section.inside("tests"), [name for name, _ in entries.entries()]),
+        methods=_methods(section.inside("methods"), namespaces),
     )
+
+
+def _methods(section: Section, namespaces: object) -> tuple[Method, ...]:
+    aliases = namespaces if isinstance(namespaces, dict) else {}
+    written = [(name, entry, entry.check(MethodKeys)) for name, entry in section.entries()]
+    made = [make_method(name, entry, keys, aliases) for name, entry, keys in written if keys]
+    return tuple(each for each in made if each is not None)
 
 
 def _checked(section: Section, default: K) -> K | None:

@@ -10,8 +10,8 @@ from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import Percent, in_unit, quoted
 from edge_agent.config.units import unit_fault
-from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
-from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
+from edge_agent.core.nodes import INTEGERS, BuiltIn, Method, Node, Spot
+from edge_agent.drivers.opcua.keys import DefaultKeys, MethodKeys, TagKeys
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|(?P<alias>[A-Za-z0-9._-]+):)?(?P<id>[isgb]=.+)")
 _INDEXED = re.compile(r"ns=([0-9]+);(.*)")
@@ -32,7 +32,7 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     """The tag, or None when something about it is wrong; every mistake is noted."""
     keys, defaults, section = draft.keys, draft.defaults, draft.section
     before = len(section.document.problems)
-    spot = _spot(draft)
+    spot = _spot(section, "node", keys.node, draft.namespaces)
     type_ = keys.type or defaults.type
     if type_ is None:
         section.error_at_key(f"'{draft.name}' has no type; write type: in it or in defaults")
@@ -72,28 +72,36 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     )
 
 
-def _spot(draft: Draft) -> tuple[str, str] | None:
+def make_method(
+    name: str, section: Section, keys: MethodKeys, namespaces: Mapping[str, str]
+) -> Method | None:
+    """The method, or None when something about it is wrong; every mistake is noted."""
+    on = _spot(section, "object", keys.object, namespaces)
+    method = _spot(section, "method", keys.method, namespaces)
+    return None if on is None or method is None else Method(name, Spot(*on), Spot(*method))
+
+
+def _spot(section: Section, key: str, text: str, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
     """The URI of the namespace (empty for namespace 0) and the identifier."""
-    text, section = draft.keys.node, draft.section
     indexed = _INDEXED.fullmatch(text)
     if indexed and indexed[1] != "0":
         section.error(
             f"{quoted(text)}: the index of a namespace changes with the server; name its URI under "
             f'`namespaces: {{plc: "..."}}` and write plc:{indexed[2]}',
-            "node",
+            key,
         )
         return None
     match = _NODE.fullmatch(indexed[2] if indexed else text)
     if match is None or not _is_identifier(match["id"]):
-        section.error(f"{quoted(text)} is not a node; write for example plc:s=GVL.x or i=2258", "node")
+        section.error(f"{quoted(text)} is not a node; write for example plc:s=GVL.x or i=2258", key)
         return None
     alias = match["alias"]
-    if alias is not None and alias not in draft.namespaces:
-        known = list(draft.namespaces)
+    if alias is not None and alias not in namespaces:
+        known = list(namespaces)
         advice = hint(alias, known) if known else "; write its URI under `namespaces`"
-        section.error(f"unknown namespace {quoted(alias)}{advice}", "node")
+        section.error(f"unknown namespace {quoted(alias)}{advice}", key)
         return None
-    uri = match["uri"] or (str(draft.namespaces[alias]) if alias is not None else "")
+    uri = match["uri"] or (str(namespaces[alias]) if alias is not None else "")
     return ("" if uri == "http://opcfoundation.org/UA/" else uri), match["id"]
 
 

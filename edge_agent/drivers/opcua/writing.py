@@ -15,7 +15,7 @@ from asyncua import ua
 from edge_agent.config.settings import Tag
 from edge_agent.core.floats import within
 from edge_agent.core.model import Value, bad
-from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node
+from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node, Spot
 from edge_agent.core.payload import presented
 from edge_agent.core.writing import shown
 from edge_agent.drivers.opcua.answer import answer_of
@@ -94,7 +94,7 @@ async def write(wire: Sessions, tag: Tag, text: str, within_s: float) -> Written
     return Written(_is_there(value, held), *_shown(tag.opcua, held, quality), f"as {told.type}", failure)
 
 
-async def found(session: Session, node: Node) -> ua.NodeId:
+async def found(session: Session, node: Node | Spot) -> ua.NodeId:
     """The id of a node in this session. Raises DeviceError when the server does not have its namespace."""
     its = resolved(node, session.namespaces)
     if its is None:
