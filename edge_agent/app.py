@@ -135,7 +135,7 @@ class App:
     async def _devices(self, buffer: Buffer) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             protocols = {each.profile.protocol for each in self._gateway.devices.values()}
-            drivers = {name: driver(name) for name in protocols}
+            drivers = {name: driver(name, control.runtime_folder()) for name in protocols}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:

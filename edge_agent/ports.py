@@ -80,13 +80,17 @@ class News:
 
     `mark` is where the server's notifications stand behind these scans; whoever takes them in says `stored`.
     `loss` is the reason of a gap before them: samples that the server dropped or that could not be had again.
-    `complete` says that the scan holds the present value of every tag, read just now.
+    It lies between what was known before and `until_ns` (UTC), None for the first of these scans.
+    `complete` says that the scan holds the present value of every tag, read just now; `filled` that the
+    scans are what the device had recorded: older than what was told before.
     """
 
     scans: Sequence[Scan] = ()
     mark: Mark | None = None
     loss: str = ""
     complete: bool = False
+    until_ns: int | None = None
+    filled: bool = False
 
 
 class Subscriber(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from edge_agent.config import settings
@@ -103,7 +104,10 @@ class Browsing(Driver, Protocol):
         ...
 
 
-def driver(protocol: str) -> Driver:
-    """A driver of a protocol, for all its connections; imports its library now."""
+def driver(protocol: str, runtime: Path | None = None) -> Driver:
+    """A driver of a protocol, for all its connections; imports its library now.
+
+    `runtime` is a folder for what shall outlive the process but not the machine, in no case on a disk.
+    """
     module, _, name = _BUILT_IN[protocol].partition(":")
-    return cast("Driver", getattr(import_module(module), name)())
+    return cast("Driver", getattr(import_module(module), name)(runtime))

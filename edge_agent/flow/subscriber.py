@@ -49,7 +49,10 @@ async def follow(following: Following) -> None:
         try:
             async with aclosing(following.subscriber.changes(following.mark)) as changes:
                 async for news in changes:
-                    _take(following, news)
+                    if news.filled:
+                        _fill(following, news)
+                    else:
+                        _take(following, news)
         except DeviceError as error:
             following.health.note(following.schema.group, "down", str(error))
             following.intake.take(unanswered(following.schema, error, following.clock()))
@@ -80,9 +83,16 @@ def _take(following: Following, news: News) -> None:
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
 
 
+def _fill(following: Following, news: News) -> None:
+    for scan in news.scans:
+        following.intake.fill(scan)
+
+
 def _between(known_ns: int | None, news: News, now_ns: int) -> tuple[int | None, int]:
     """From when to when something is lost; wider rather than none where the clocks do not agree."""
-    until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
+    until_ns = news.until_ns
+    if until_ns is None:
+        until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
     if known_ns is None:
         return None, until_ns
     return min(known_ns, until_ns), max(known_ns, until_ns)

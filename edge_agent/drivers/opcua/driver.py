@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from asyncua import ua
 
@@ -13,22 +14,26 @@ from edge_agent.core.model import Scan, Schema
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.reading import limits_of, read
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
-from edge_agent.drivers.opcua.subscription import GroupSubscription, limits_of, read
+from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
 
 class OpcUaDriver:
-    """Makes wires and devices."""
+    """Makes wires and devices. In `runtime`, a folder that is no disk, sessions lie for the next life."""
+
+    def __init__(self, runtime: Path | None = None) -> None:
+        self._runtime = runtime
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[SessionWire]:
         """The wire of a connection for as long as its devices are in use."""
         if not isinstance(connection, OpcUaConnection):
             raise TypeError(f"{connection.name} is no OPC UA connection")
-        return connect(connection)
+        return connect(connection, self._runtime)
 
     async def reach(self, wire: SessionWire) -> None:
         """Open the session of a wire."""

@@ -34,7 +34,8 @@ class Notification(NamedTuple):
     """What a server tells of one subscription; without news it is a sign of life.
 
     `sequence` is its number; of a sign of life, the number that comes next. `ended` is the status code with
-    which the server ended the subscription, 0 while it has not.
+    which the server ended the subscription, 0 while it has not. `bytes_` is how long it was on the way,
+    0 where nobody knows.
     """
 
     subscription: int
@@ -42,6 +43,7 @@ class Notification(NamedTuple):
     items: Sequence[Item] = ()
     has_news: bool = False
     ended: int = 0
+    bytes_: int = 0
 
 
 def notification(body: bytes) -> Notification:

@@ -101,6 +101,7 @@ def _with_times(made: Group, keys: OpcUaGroupKeys, base: Group) -> Group:
         # A sign of life goes with an empty publishing interval: none comes more often.
         keepalive_s=max(keepalive_s, made.interval_s),
         lifetime_s=max(base.lifetime_s, 3 * made.interval_s) if keys.lifetime is None else keys.lifetime,
+        history_s=base.history_s if keys.history is None else keys.history,
     )
 
 
@@ -110,7 +111,7 @@ def _queue(publishing_s: float, sampling_s: float) -> int:
 
 
 _OF_READ = ("interval", "phase", "register")
-_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime")
+_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime", "history")
 
 
 def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group | None) -> bool:
@@ -130,6 +131,9 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 
 
 def _check_times(section: Section, made: Group) -> None:
+    if made.history_s and made.timestamp == "agent":
+        message = "what a server has recorded has times of its own; write timestamp: source or server"
+        section.error_at_key(message, "history" if section.inside("history").present else "timestamp")
     if made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
         message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"

@@ -47,7 +47,10 @@ _READABLE, _WRITABLE = 1, 2  # bits of an access level (OPC UA Part 3, 8.57)
 class Readable(Protocol):
     """What is needed of a session beside browsing. Raises DeviceError."""
 
-    nodes_per_read: int
+    @property
+    def nodes_per_read(self) -> int:
+        """Nodes that one request may read; 0 for no limit."""
+        ...
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
         """Attributes, one answer for each."""
