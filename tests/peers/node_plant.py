@@ -18,10 +18,11 @@ ANSWER_S = 30.0  # a loaded machine needs some seconds for its start
 
 
 class NodePlant:
-    """The tags of a profile as nodes of node-opcua; they are of one namespace, and numbers of at most 32 bits.
+    """The tags of a profile as nodes of node-opcua; of one namespace, and numbers of at most 32 bits.
 
-    `folder` takes its certificate. Silence, refuse, frozen and slow are the link's and count at once. `missing`,
-    `limits`, `sessions`, `clock_s`, `late_nodes` and `namespaces` count from the next restart on: as a process.
+    `folder` takes its certificate. Silence, refuse, frozen and slow are the link's and count at once;
+    `missing`, `limits`, `sessions`, `clock_s`, `late_nodes` and `namespaces` from the next restart on, which
+    is another process.
     """
 
     def __init__(self, tags: Sequence[Tag], folder: Path, *, history: bool = False) -> None:
