@@ -31,6 +31,11 @@ class PolledDevice(Poller, Identifying, Protocol):
 class FollowedDevice(PolledDevice, Protocol):
     """A device whose groups can be subscribed to as well."""
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far its clock is ahead of ours; None while it has not said what time it is."""
+        ...
+
     def subscriber(self, group: str) -> Subscriber:
         """The news of a group."""
         ...

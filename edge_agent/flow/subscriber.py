@@ -74,13 +74,22 @@ def _take(following: Following, news: News) -> None:
         full = following.follower.confirm(now_ns)
         if full is not None:
             intake.store(full)
-    # A value that was read just now is known until now, however old it is.
-    times = () if news.complete else (scan.time_ns for scan in news.scans)
-    following.known_ns = max(times, default=now_ns)
+    following.known_ns = _known(following.known_ns, news, now_ns)
     if news.mark is not None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
+
+
+def _known(before_ns: int | None, news: News, now_ns: int) -> int:
+    """Up to when everything is known behind this news."""
+    if news.known_ns is not None:
+        return news.known_ns
+    if news.complete:
+        # The server may still hold samples from before it was read, and lose them.
+        return now_ns if before_ns is None else before_ns
+    times = [scan.time_ns for scan in news.scans]
+    return max(times, default=now_ns if news.until_ns is None else news.until_ns)
 
 
 def _fill(following: Following, news: News) -> None:

@@ -122,6 +122,11 @@ class OpcUaDevice:
         """None: what a server does not have is asked for every time, and costs no request of its own."""
         return ()
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far the clock of its server is ahead of ours."""
+        return self._wire.clock_offset_s
+
     def subscriber(self, group: str) -> GroupSubscription:
         """The news of a group."""
         settings = self._device.groups[group]

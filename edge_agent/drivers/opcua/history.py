@@ -1,6 +1,6 @@
 """What a server has recorded of the nodes of a group -> scans of the time in which nobody was told."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 
@@ -27,7 +27,9 @@ log = structlog.get_logger("opcua")
 class Recorded:
     """What a server has recorded between two times (UTC in ns), the first one left out.
 
-    `nodes` are the columns and their nodes. `whole` says afterwards that nothing of it is missing.
+    `nodes` are the columns and their nodes, `known` the times of samples that columns have had by another
+    way. `whole` says afterwards that nothing of it is missing, as far as can be told: that a history which
+    was said to be there has what is known to lie in it. One that is written late, or not at all, has not.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Recorded:
         nodes: Sequence[tuple[int, ua.NodeId]],
         columns: Columns,
         span: tuple[int, int],
+        known: Mapping[int, int],
         clock: Clock,
     ) -> None:
         self._session = session
@@ -43,6 +46,8 @@ class Recorded:
         self._columns = columns
         self._start_ns, self._end_ns = span
         self._clock = clock
+        self._known = {i: at for i, at in known.items() if self._start_ns < at <= self._end_ns}
+        self._newest: dict[int, int] = {}
         self._calls = 0
         self.whole = False
 
@@ -61,7 +66,7 @@ class Recorded:
                 raise
             log.warning("history refused", why=error.reason)
             return
-        self.whole = True
+        self.whole = all(self._newest.get(i, 0) >= at for i, at in self._known.items())
 
     async def _of(self, nodes: Sequence[tuple[int, ua.NodeId]]) -> AsyncGenerator[list[Scan], None]:
         details = ua.ReadRawModifiedDetails()
@@ -77,7 +82,8 @@ class Recorded:
                 raise DeviceError("wrong_answer", "a history without an end")
             parameters = ua.HistoryReadParameters()
             parameters.HistoryReadDetails = details
-            parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+            parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
+            parameters.ReleaseContinuationPoints = False
             parameters.NodesToRead = [
                 ua.HistoryReadValueId(NodeId=node, ContinuationPoint=more) for _, node, more in waiting
             ]
@@ -101,9 +107,10 @@ class Recorded:
         now_ns = self._clock()
         by_time: dict[int, list[tuple[int, Answer]]] = {}
         for i, answer in items:
-            time_ns = answer.source_ns or answer.server_ns
+            time_ns = answer.source_ns
             if time_ns is not None and self._start_ns < time_ns <= self._end_ns:
                 by_time.setdefault(time_ns, []).append((i, answer))
+                self._newest[i] = max(time_ns, self._newest.get(i, 0))
         return [
             replace(scan, filled=True)
             for time_ns in sorted(by_time)

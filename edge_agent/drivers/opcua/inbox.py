@@ -17,6 +17,7 @@ class Inbox(Listener):
         self._announced = 0
         self.heard_at = asyncio.get_running_loop().time()
         self.alive = False
+        self.alive_ns: int | None = None
 
     @property
     @override
@@ -30,6 +31,7 @@ class Inbox(Listener):
             self._messages[told.sequence] = told
         else:
             self._announced = told.sequence - 1
+            self.alive_ns = told.sent_ns
         self._event.set()
 
     @override

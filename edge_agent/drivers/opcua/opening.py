@@ -10,10 +10,11 @@ from cryptography.exceptions import InvalidSignature
 
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.opcua.certificate import Certificate, doubts
-from edge_agent.drivers.opcua.connection import host_of
 from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, log_in, secure, shown_of
 from edge_agent.drivers.opcua.left import Left, take_out
+from edge_agent.drivers.opcua.place import host_of
 from edge_agent.drivers.opcua.refusal import DISTRUST, explained, silent_refusal
+from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.drivers.opcua.session import Bears, Session, asked, let_go
 from edge_agent.drivers.opcua.watch import Secured
 from edge_agent.errors import DeviceError
@@ -27,9 +28,10 @@ UNACKNOWLEDGED_MS = 10_000
 
 
 class Way:
-    """What one opening leads to the next: the session that is left, and what the server bears in one call."""
+    """What one opening leaves to the next: a session without a channel, and what is known of the server."""
 
-    def __init__(self, left: Left | None = None) -> None:
+    def __init__(self, clock: ServerClock, left: Left | None = None) -> None:
+        self.clock = clock
         self.left = left
         self.bears = Bears()
 
@@ -70,7 +72,7 @@ async def _opened(
     if agreement is not None and certificate is not None:
         secure(client, agreement, certificate)
     shown = shown_of(connection, agreement, certificate)
-    session = Session(client, connection, way.bears, shown=shown.fingerprint)
+    session = Session(client, connection, way.clock, way.bears, shown=shown.fingerprint)
     async with _connecting(client):
         for step in (client.connect_socket, client.send_hello):
             await session.ask(step())

@@ -35,6 +35,7 @@ from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.left import Left
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
+from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.errors import DeviceError
 
 RENEW_AT = 0.75  # of the channel's lifetime (OPC UA Part 4, 5.5.2.1)
@@ -93,7 +94,13 @@ class Session:
     """
 
     def __init__(
-        self, client: Client, connection: OpcUaConnection, bears: Bears | None = None, *, shown: str = ""
+        self,
+        client: Client,
+        connection: OpcUaConnection,
+        clock: ServerClock,
+        bears: Bears,
+        *,
+        shown: str = "",
     ) -> None:
         self._client = client
         self._timeout_s = connection.timeout_s
@@ -113,7 +120,8 @@ class Session:
         self.failure: DeviceError | None = None
         self.resumed = False
         self.namespaces: Sequence[str] = ()
-        self.bears = bears or Bears()
+        self.bears = bears
+        self._clock = clock
 
     @property
     def open(self) -> bool:
@@ -247,6 +255,7 @@ class Session:
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
             ua.ObjectIds.Server_ServerStatus_StartTime,
+            ua.ObjectIds.Server_ServerStatus_CurrentTime,
         )
         if not isinstance(found[0], list):
             raise DeviceError("wrong_answer", "the server has no NamespaceArray")
@@ -260,6 +269,8 @@ class Session:
         for batches, limit in zip(bears, found[1:4], strict=True):
             if isinstance(limit, int) and limit > 0:  # 0 and absent are no limit
                 batches.most = min(batches.most, limit)
+        if (server_ns := ns_of(found[5]) if isinstance(found[5], datetime) else None) is not None:
+            self._clock.heard(server_ns)
         self.server = f"{self._endpoint} {found[4].isoformat()}" if isinstance(found[4], datetime) else ""
 
     async def identity(self) -> str:

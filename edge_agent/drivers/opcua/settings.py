@@ -134,8 +134,8 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 
 
 def _check_times(section: Section, made: Group) -> None:
-    if made.history_s and made.timestamp == "agent":
-        message = "what a server has recorded has times of its own; write timestamp: source or server"
+    if made.history_s and made.timestamp != "source":
+        message = "what a server has recorded has the times of its sources; write timestamp: source"
         section.error_at_key(message, "history" if section.inside("history").present else "timestamp")
     if made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.

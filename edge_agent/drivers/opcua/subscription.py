@@ -17,7 +17,7 @@ In all cases the present values are read once more: the last word on a tag may h
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from asyncua import ua
 from edge_agent.config.settings import Device, Group, Tag
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.mark import Mark
-from edge_agent.core.model import bad
+from edge_agent.core.model import Scan, bad
 from edge_agent.drivers.opcua.columns import Columns, timestamps
 from edge_agent.drivers.opcua.history import Recorded
 from edge_agent.drivers.opcua.inbox import Inbox
@@ -109,7 +109,7 @@ class GroupSubscription:
                 present, refused = await self._read(going), await self._make(going)
                 if mark is not None:
                     lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
-                    async for news in self._filled(going, lost, mark.time_ns):
+                    async for news in self._filled(going, lost, mark.time_ns, times_of(present)):
                         yield news
                 yield present
                 yield refused
@@ -122,12 +122,8 @@ class GroupSubscription:
                 yield await self._read(going)
             while True:
                 news = await self._next(going)
-                if news.loss and self._group.history_s and going.known_ns is not None:
-                    async for each in self._filled(going, news, going.known_ns):
-                        yield each
-                else:
-                    yield news
-                going.known_ns = max((scan.time_ns for scan in news.scans), default=self._clock())
+                async for each in self._behind(going, news):
+                    yield each
         finally:
             going.session.forget(going.subscription)
 
@@ -215,12 +211,32 @@ class GroupSubscription:
         scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         return News((scan,), complete=True)
 
+    async def _behind(self, going: _Going, news: News) -> AsyncGenerator[News, None]:
+        """News, behind what fills the loss in it."""
+        if not news.loss or not self._group.history_s or going.known_ns is None:
+            yield news
+        elif news.scans:
+            known = times_of(News(news.scans[:1]))  # each column's first behind the loss
+            async for each in self._filled(going, news, going.known_ns, known):
+                yield each
+        else:
+            # The values that are read close it, and say up to when something may be missing.
+            present = await self._read(going)
+            lost = replace(news, until_ns=await self._until_ns(going))
+            async for each in self._filled(going, lost, going.known_ns, times_of(present)):
+                yield each
+            yield present
+        if news.known_ns is not None:
+            going.known_ns = news.known_ns
+
     async def _until_ns(self, going: _Going) -> int:
         """What time it is now, by the clock that gives our samples their times."""
         server_ns = None if self._group.timestamp == "agent" else await going.session.server_time_ns()
         return server_ns or self._clock()
 
-    async def _filled(self, going: _Going, news: News, known_ns: int) -> AsyncGenerator[News, None]:
+    async def _filled(
+        self, going: _Going, news: News, known_ns: int, known: Mapping[int, int]
+    ) -> AsyncGenerator[News, None]:
         """Lossy news, behind what the server has recorded meanwhile: no loss if that is all of it."""
         if not self._group.history_s:
             yield news
@@ -232,7 +248,7 @@ class GroupSubscription:
         session, absent = going.session, going.absent
         nodes = [(i, resolved(tag.opcua, session.namespaces)) for i, tag in enumerate(self._tags)]
         there = [(i, node) for i, node in nodes if node is not None and i not in absent]
-        recorded = Recorded(session, there, self._columns, (start_ns, until_ns), self._clock)
+        recorded = Recorded(session, there, self._columns, (start_ns, until_ns), known, self._clock)
         count = 0
         async for scans in recorded.scans():
             count += len(scans)
@@ -311,7 +327,7 @@ class GroupSubscription:
                 raise going.session.failure
             if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
-                return News()
+                return News(known_ns=self._known_ns((), going.inbox.alive_ns))
             due = await self._due(going, loop.time())
             if due is not None or loop.time() >= over_at:
                 return due or News()
@@ -355,15 +371,34 @@ class GroupSubscription:
         going.session.held(told)
         going.session.count("notifications")
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
-        known_ns = max((scan.time_ns for scan in scans), default=now_ns)
+        known_ns = self._known_ns(scans, told.sent_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
-        return News(scans, mark, loss, until_ns=until_ns)
+        return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
+
+    def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
+        """Up to when everything is told behind what was sent then, by the clock of the samples."""
+        if self._group.timestamp == "agent":
+            return self._clock()
+        times = [max(scan.time_ns for scan in scans)] if scans else []
+        # What is missing later is younger than either, also where the sources differ from their server.
+        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
 
     def _about(self, session: Session) -> str:
         """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
         if self._digest is None or self._digest[0] != session.namespaces:
             self._digest = session.namespaces, _digest(self._group, self._tags, session.namespaces)
         return self._digest[1]
+
+
+def times_of(news: News) -> dict[int, int]:
+    """When the newest sample of each column was taken; UTC in ns."""
+    times: dict[int, int] = {}
+    for scan in news.scans:
+        columns = range(len(scan.values)) if scan.index is None else scan.index
+        offsets = scan.offsets_ms or [0.0] * len(scan.values)
+        for i, offset in zip(columns, offsets, strict=True):
+            times[i] = max(times.get(i, 0), scan.time_ns + round(offset * 1e6))
+    return times
 
 
 def _is_late(going: _Going, now: float) -> bool:

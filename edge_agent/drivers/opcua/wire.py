@@ -12,6 +12,7 @@ from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.gate import Gate
 from edge_agent.drivers.opcua.left import Shelf
 from edge_agent.drivers.opcua.opening import Way, opened
+from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.watch import Watch
 from edge_agent.errors import DeviceError
@@ -39,6 +40,7 @@ class SessionWire:
         self._gate = Gate(connection.name, uniform)
         self._lock = asyncio.Lock()
         self._shelf = shelf or Shelf(None)
+        self._server_clock = ServerClock(connection.name, clock)
         self._way: Way | None = None
         self._session: Session | None = None
         self._opened = 0
@@ -55,7 +57,7 @@ class SessionWire:
                 return self._session
             held_s = await self._let_go()
             self._gate.check()
-            way = self._way = self._way or Way(self._shelf.take())
+            way = self._way = self._way or Way(self._server_clock, self._shelf.take())
             try:
                 self._session, secured = await opened(self._connection, self._clock, way)
             except DeviceError as error:
@@ -76,12 +78,18 @@ class SessionWire:
         self._gate.open()
         await self.session()
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far the server's clock is ahead of ours; None while it has not said what time it is."""
+        return self._server_clock.offset_s
+
     def statistics(self) -> dict[str, object]:
         """Sessions so far, why some could not be had, what the present one has under way; certificates."""
         live = self._session if self._session is not None and self._session.open else None
         told = Counter() if live is None else live.told
         return {
             "certificates": self._watch.document(),
+            "clock_offset_s": self.clock_offset_s,
             "connected": live is not None,
             "failures": dict(sorted(self._failures.items())),
             "opened": self._opened,
