@@ -73,6 +73,7 @@ class _Followed:
         self.bad_from: int | None = None
         self.told: list[tuple[int, int]] = []
         self.unsound: list[tuple[int, int]] = []
+        self.surely: list[tuple[int, int]] = []
 
     def see(self, tick: int) -> None:
         at = tick - self.base
@@ -109,9 +110,13 @@ class Judge:
         self._tags = {tag.name: _Followed(base) for tag in tags}
         self._gaps: list[tuple[int, int]] = []
 
-    def unsound(self, tag: str, first: int, last: int) -> None:
-        """From this tick to that one the server itself has said that a tag is bad, or not there."""
+    def unsound(self, tag: str, first: int, last: int, sure: int | None = None) -> None:
+        """From this tick to that one the server itself has said that a tag is bad, or not there.
+
+        At the two ends it may have been either way; `sure` is an earlier end of what is sure.
+        """
         self._tags[tag].unsound.append((first, last))
+        self._tags[tag].surely.append((first + 1, (last if sure is None else sure) - 1))
 
     def take(self, record: Record) -> None:
         """A record as the log has it."""
@@ -177,7 +182,7 @@ class Judge:
             self.tally.good += 1
         its.see(tick)
         verdict = self._truth.check(name, value, tick * TICK_NS / 1e6 + HALF_MS, NEARLY_MS)
-        if verdict is None and any(first < tick < last for first, last in its.unsound):
+        if verdict is None and _within(tick, its.surely):
             verdict = "good while the server said it was bad"
         if verdict is not None:
             self.tally.false_good += 1

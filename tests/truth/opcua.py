@@ -289,12 +289,13 @@ class _Job:
             return
         seconds = self._random.uniform(1.0, 3.0)
         gone = late - self.plc.faults.missing - self.plc.faults.bad
-        self._note(frozenset(), gone)
+        began = self._now
         await self.plc.switch(replace(self.plc.faults, late_nodes=Late(seconds)))
         await self.plc.restart()
         await asyncio.sleep(seconds + 0.5)
         await self.plc.switch(replace(self.plc.faults, late_nodes=None))
-        self._note(gone, frozenset())
+        for name in gone:
+            self._judge.unsound(name, began, self._now, began + int(seconds * 1e9) // TICK_NS)
 
     async def _kill(self) -> None:
         """The agent goes without a word, and begins again from what is durable."""
