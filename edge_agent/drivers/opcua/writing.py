@@ -22,7 +22,7 @@ from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.browse import follower
 from edge_agent.drivers.opcua.datatypes import data_types, texts_of, value_of
 from edge_agent.drivers.opcua.given import REGISTERS, Typed, typed
-from edge_agent.drivers.opcua.orders import PERHAPS_DONE, refused
+from edge_agent.drivers.opcua.orders import PERHAPS_DONE, explained, refused
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session, reading
 from edge_agent.drivers.opcua.values import BAD, counts, name, reader
@@ -85,7 +85,7 @@ async def write(wire: Sessions, tag: Tag, text: str, within_s: float) -> Written
             raise refused(name(code))
     except DeviceError as error:
         if error.reason not in PERHAPS_DONE:
-            raise error if error.detail else refused(error.reason) from error
+            raise explained(error) from None
         failure = str(error)
     held, quality = await _read_back(wire, tag.opcua)
     while not _is_there(value, held) and loop.time() + READ_BACK_S < until:
