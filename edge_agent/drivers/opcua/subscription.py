@@ -118,7 +118,11 @@ class GroupSubscription:
                 async for news in self._kept(going, held):
                     yield news
                 # What the server has queued comes first: what is read now is newer.
-                yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+                # What was asked for again is no word on that, though it came just now.
+                going.inbox.alive = False
+                news = await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+                async for each in self._behind(going, news):
+                    yield each
                 yield await self._read(going)
             while True:
                 news = await self._next(going)
