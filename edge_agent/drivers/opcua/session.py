@@ -82,6 +82,7 @@ class Bears:
         self.reads = Batches(UNBOUNDED)
         self.items = Batches(UNBOUNDED)
         self.history = Batches(UNBOUNDED)
+        self.registering = Batches(UNBOUNDED)
 
 
 class Session:
@@ -207,7 +208,17 @@ class Session:
 
     async def register(self, nodes: list[ua.NodeId]) -> list[ua.NodeId]:
         """The nodes as the server wants to be asked for them. Raises DeviceError."""
-        return await self.ask(self._client.uaclient.register_nodes(nodes))
+
+        async def register(part: list[ua.NodeId]) -> list[ua.NodeId]:
+            registered = await self.ask(self._client.uaclient.register_nodes(part))
+            if len(registered) != len(part):
+                raise DeviceError("short_answer", f"{len(registered)} nodes instead of {len(part)}")
+            return registered
+
+        def refused(error: DeviceError) -> ua.NodeId:
+            raise error
+
+        return await self.bears.registering.ask(nodes, register, refused)
 
     async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
         """What hangs on nodes, one result each. Raises DeviceError."""
@@ -254,6 +265,7 @@ class Session:
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
+            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRegisterNodes,
             ua.ObjectIds.Server_ServerStatus_StartTime,
             ua.ObjectIds.Server_ServerStatus_CurrentTime,
         )
@@ -265,13 +277,14 @@ class Session:
             self.fail(DeviceError("BadSessionClosed", "the server has changed the order of its namespaces"))
             raise DeviceError("disconnected", "the namespaces have changed")
         self.namespaces = namespaces
-        bears = (self.bears.reads, self.bears.items, self.bears.history)
-        for batches, limit in zip(bears, found[1:4], strict=True):
+        bears = (self.bears.reads, self.bears.items, self.bears.history, self.bears.registering)
+        *limits, started, now = found[1:]
+        for batches, limit in zip(bears, limits, strict=True):
             if isinstance(limit, int) and limit > 0:  # 0 and absent are no limit
                 batches.most = min(batches.most, limit)
-        if (server_ns := ns_of(found[5]) if isinstance(found[5], datetime) else None) is not None:
+        if (server_ns := ns_of(now) if isinstance(now, datetime) else None) is not None:
             self._clock.heard(server_ns)
-        self.server = f"{self._endpoint} {found[4].isoformat()}" if isinstance(found[4], datetime) else ""
+        self.server = f"{self._endpoint} {started.isoformat()}" if isinstance(started, datetime) else ""
 
     async def identity(self) -> str:
         """What the server says it is: maker, product, version. Raises DeviceError."""
