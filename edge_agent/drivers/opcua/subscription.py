@@ -9,6 +9,8 @@ that was stored on.
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import structlog
@@ -18,11 +20,13 @@ from typing_extensions import override
 from edge_agent.config.settings import Device, Group, NodeLimits, Tag
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, bad
-from edge_agent.drivers.opcua.answer import Answer, answer_of
+from edge_agent.drivers.opcua.answer import SEMANTICS, Answer, answer_of
 from edge_agent.drivers.opcua.columns import Columns, timestamps
+from edge_agent.drivers.opcua.filters import Filters
 from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.resolve import resolved
-from edge_agent.drivers.opcua.session import Listener, Session, reading
+from edge_agent.drivers.opcua.questions import Questions
+from edge_agent.drivers.opcua.session import Listener, Session, reading_of
+from edge_agent.drivers.opcua.sources import Sources
 from edge_agent.drivers.opcua.values import name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
@@ -33,7 +37,6 @@ LATE_S = 1.0
 ABSENT_S = 10.0
 """Between two attempts to make the items that a server refused."""
 SOURCE_LOST, OVERFLOWED = "source:lost", "source:overflow"
-NO_SUCH_NODE = bad("BadNodeIdUnknown")
 
 log = structlog.get_logger("opcua")
 
@@ -110,16 +113,18 @@ class GroupSubscription:
     """A Subscriber of one group of a device."""
 
     def __init__(
-        self, wire: Wire, device: Device, group: Group, tags: Sequence[Tag], columns: Columns, clock: Clock
+        self, wire: Wire, device: Device, group: Group, columns: Columns, sources: Sources, clock: Clock
     ) -> None:
         self._wire = wire
         self._device = device
         self._group = group
-        self._tags = tags
+        self._tags = [tag for tag in device.tags if tag.group == group.name]
         self._columns = columns
+        self._sources = sources
+        self._filters = Filters(self._tags, columns, sources.meanings, allowed=limits_of(device).filters)
         self._clock = clock
         self._limits = limits_of(device)
-        self._items = _digest(group, tags)
+        self._items = _digest(group, self._tags)
         self._going: _Going | None = None
 
     def stored(self, mark: Mark) -> None:
@@ -173,6 +178,8 @@ class GroupSubscription:
         # No server gives a sign of life more often than it publishes.
         going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
         session.listen(going.subscription, going.inbox)
+        await self._sources.find(session)
+        self._filters.taken_over()
         held = [each for each in held if each >= going.next]
         log.info("subscription goes on", device=self._device.name, group=self._group.name, held=len(held))
         return held
@@ -189,8 +196,11 @@ class GroupSubscription:
     async def _read(self, going: _Going) -> News:
         """The present value of every tag."""
         session, going.unsure = going.session, False
-        nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
-        scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        nodes = await self._sources.find(session)
+        self._filters.thin()
+        scan, status = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        if status & SEMANTICS:
+            self._sources.doubt()
         return News((scan,), complete=True)
 
     async def _make(self, going: _Going) -> News:
@@ -207,28 +217,28 @@ class GroupSubscription:
         keepalive_s = made.RevisedPublishingInterval / 1000 * made.RevisedMaxKeepAliveCount
         going.subscription, going.next, going.silence_s = made.SubscriptionId, 1, _silence_s(keepalive_s)
         going.session.listen(going.subscription, going.inbox)
-        going.absent = set(range(len(self._tags)))
+        going.absent = set(range(len(self._columns.asked)))
+        self._filters.begin()
         return await self._add_absent(going)
 
     async def _add_absent(self, going: _Going) -> News:
         """Make the items that are not there yet; the news is of those that the server refuses."""
         session = going.session
-        refused: list[tuple[int, str]] = []
-        wanted: list[tuple[int, ua.NodeId]] = []
-        for i in sorted(going.absent):
-            node = resolved(self._tags[i].opcua, session.namespaces)
-            if node is None:
-                refused.append((i, NO_SUCH_NODE))
-            else:
-                wanted.append((i, node))
+        nodes = await self._sources.find(session, again=True)
+        self._filters.thin()
+        refused = [(i, node) for i in sorted(going.absent) if isinstance(node := nodes[i], str)]
+        wanted = [(i, node) for i in sorted(going.absent) if not isinstance(node := nodes[i], str)]
         most = min(session.items_per_call or LAST_SEQUENCE, self._limits.items_per_call)
-        for at in range(0, len(wanted), most):
-            part = wanted[at : at + most]
+        while wanted:
+            part, wanted = wanted[:most], wanted[most:]
             items = [self._item(*each) for each in part]
             results = await session.add_items(going.subscription, items, timestamps(self._group))
-            for (i, _), result in zip(part, results, strict=True):
+            for (i, node), result in zip(part, results, strict=True):
                 if result.StatusCode.is_good():
                     going.absent.remove(i)
+                    self._filters.made(i)
+                elif self._filters.refused(i, name(result.StatusCode.value)):
+                    wanted.append((i, node))  # once more, without the filter
                 else:
                     refused.append((i, bad(name(result.StatusCode.value))))
         going.retry_at = asyncio.get_running_loop().time() + ABSENT_S
@@ -237,12 +247,16 @@ class GroupSubscription:
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()
-        request.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value)
+        elements = self._columns.asked[i].place.range or None
+        request.ItemToMonitor = ua.ReadValueId(
+            NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=elements
+        )
         request.MonitoringMode = ua.MonitoringMode.Reporting
         request.RequestedParameters.ClientHandle = ua.IntegerId(i)
         request.RequestedParameters.SamplingInterval = ua.Duration(self._group.sampling_s * 1000)
         request.RequestedParameters.QueueSize = ua.Counter(self._group.queue)
         request.RequestedParameters.DiscardOldest = True
+        request.RequestedParameters.Filter = self._filters.filter_of(i)
         return request
 
     # How it goes on
@@ -266,9 +280,16 @@ class GroupSubscription:
                 going.late_at = None
                 return await self._again(going, going.next)
             if going.absent and loop.time() >= going.retry_at:
-                await going.session.look_around()  # its namespaces may have changed meanwhile
                 return await self._add_absent(going)
+            await self._look(going)
             await self._wait(going, loop.time())
+
+    async def _look(self, going: _Going) -> None:
+        """Look now and then whether nodes are elsewhere. Raises DeviceError when they are."""
+        if await self._sources.moved(going.session):
+            # Items follow the nodes that they were made for, which may be other tags' by now.
+            await going.session.delete(going.subscription)
+            raise DeviceError("stale", "nodes of the server have moved")
 
     async def _wait(self, going: _Going, now: float) -> None:
         """Wait for the inbox; a subscription that keeps silent for too long ends its session."""
@@ -276,16 +297,21 @@ class GroupSubscription:
         if left_s <= 0:
             going.session.fail(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))
             return
-        other = [at for at in (going.late_at, going.retry_at if going.absent else None) if at is not None]
+        times = (going.late_at, going.retry_at if going.absent else None, self._sources.look_at)
+        other = [at for at in times if at is not None]
         await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in other)])))
 
     def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
         if told is None:
             return News(loss=loss)
         now_ns = self._clock()
-        if any(answer.overflowed for _, answer in told.items):
-            loss = loss or OVERFLOWED
         scans = self._columns.news(told.items, now_ns)
+        if odd := [answer for _, answer in told.items if answer.status]:
+            loss = self._marked(going, odd, loss)
+        if self._filters.waits:
+            self._filters.heard(i for i, _ in told.items)
+        if self._columns.structures.wanted:
+            going.unsure = True  # a type that nobody has asked for: the values are read when it is known
         if told.ended:
             going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
         going.session.held()
@@ -293,6 +319,16 @@ class GroupSubscription:
         known_ns = max((scan.time_ns for scan in scans), default=now_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss)
+
+    def _marked(self, going: _Going, odd: Sequence[Answer], loss: str) -> str:
+        """What the bits of status codes say beside good and bad; gives the loss."""
+        if any(answer.status & SEMANTICS for answer in odd):
+            # Ranges, units or texts are others now: they are asked for before the values are read anew.
+            self._sources.doubt()
+            going.unsure = True
+        if any(answer.overflowed for answer in odd):
+            return loss or OVERFLOWED
+        return loss
 
 
 def limits_of(device: Device) -> NodeLimits:
@@ -305,30 +341,39 @@ def limits_of(device: Device) -> NodeLimits:
 
 async def read(
     session: Session,
-    nodes: Sequence[ua.NodeId | None],
+    nodes: Sequence[ua.NodeId | str],
     columns: Columns,
     group: Group,
     limits: NodeLimits,
     clock: Clock,
-) -> Scan:
+) -> tuple[Scan, int]:
     """The present values of a group in as many requests as it takes, the time in the middle of the first.
 
-    Nodes that the server does not have (None) are not asked for. Raises DeviceError.
+    Beside them the bits of all status codes. What has a text instead of a node is not asked for; that is its
+    quality. Raises DeviceError.
     """
     loop = asyncio.get_running_loop()
     most = min(session.nodes_per_read or limits.nodes_per_read, limits.nodes_per_read)
-    asked = [node for node in nodes if node is not None]
+    asked = [
+        ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=each.place.range or None)
+        for node, each in zip(nodes, columns.asked, strict=True)
+        if not isinstance(node, str)
+    ]
     answers: list[Answer] = []
     middle = loop.time()
     for at in range(0, len(asked), most):
         sent = loop.time()
-        read_now = await session.read(reading(asked[at : at + most], timestamps(group)))
+        read_now = await session.read(reading_of(asked[at : at + most], timestamps(group)))
         answers += map(answer_of, read_now)
         if at == 0:
             middle = (sent + loop.time()) / 2
     rest = iter(answers)
-    whole = [NO_SUCH_NODE if node is None else next(rest) for node in nodes]
-    return columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+    whole = [node if isinstance(node, str) else next(rest) for node in nodes]
+    scan = columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+    if columns.structures.wanted:
+        await columns.structures.learn(Questions(session))
+        scan = columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+    return scan, reduce(or_, (answer.status for answer in answers), 0)
 
 
 def _is_late(going: _Going, now: float) -> bool:
@@ -350,6 +395,6 @@ def _following(sequence: int) -> int:
 
 def _digest(group: Group, tags: Sequence[Tag]) -> str:
     """A hash of what is subscribed to, in the order of the handles, and how."""
-    what = [(tag.name, tag.opcua.namespace, tag.opcua.id) for tag in tags]
+    what = [(tag.name, tag.opcua.place, tag.opcua.field, tag.deadband, tag.percent) for tag in tags]
     how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
     return hashlib.sha256(repr((what, how)).encode()).hexdigest()[:8]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast, get_args
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from asyncua import ua
@@ -14,10 +14,9 @@ from edge_agent.core.browsed import NO_MEANING, Access, Meaning, Wanted
 from edge_agent.core.model import bad
 from edge_agent.core.nodes import BuiltIn, Node
 from edge_agent.drivers.opcua.answer import answer_of
-from edge_agent.drivers.opcua.batches import Batches
 from edge_agent.drivers.opcua.datatypes import DataType, Follow, data_types, texts_of, value_of
-from edge_agent.drivers.opcua.values import name, reader
-from edge_agent.errors import DeviceError
+from edge_agent.drivers.opcua.questions import ATTRIBUTES_PER_READ, Browsing, Questions
+from edge_agent.drivers.opcua.values import Uri, name, reader, uri_by
 
 _DESCRIBING = """
 AllowNulls BitMask Definition EURange EngineeringUnits EnumStrings EnumValues FalseState Icon InputArguments
@@ -27,8 +26,6 @@ OptionSetValues OutputArguments TrueState ValueAsText ValuePrecision
 PROPERTIES = frozenset(_DESCRIBING.split())
 """Properties by which the standard describes the node above them (OPC UA Parts 3, 5 and 8)."""
 
-ATTRIBUTES_PER_READ = 500
-"""Attributes that one request asks for where the server sets no limit."""
 LONGEST_LIST = 64
 """Elements of an array that are kept to be shown."""
 CEFACT = "un/cefact"
@@ -42,16 +39,6 @@ _ATTRIBUTES = (
 )
 _SUPPORTED = frozenset(get_args(BuiltIn))
 _READABLE, _WRITABLE = 1, 2  # bits of an access level (OPC UA Part 3, 8.57)
-
-
-class Readable(Protocol):
-    """What is needed of a session beside browsing. Raises DeviceError."""
-
-    nodes_per_read: int
-
-    async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
-        """Attributes, one answer for each."""
-        ...
 
 
 @dataclass(slots=True)
@@ -72,7 +59,7 @@ class Variable:
 
 
 async def look_at(
-    session: Readable,
+    session: Browsing,
     variables: Sequence[Variable],
     wanted: Wanted,
     told: Callable[[str], None],
@@ -89,18 +76,19 @@ async def look_at(
 
 
 class _Work:
-    def __init__(self, session: Readable, told: Callable[[str], None]) -> None:
+    def __init__(self, session: Browsing, told: Callable[[str], None]) -> None:
         self._session = session
         self._told = told
-        most = min(session.nodes_per_read or ATTRIBUTES_PER_READ, ATTRIBUTES_PER_READ)
-        self._batches = Batches(most)
+        self._uri = uri_by(session.namespaces)
+        self._questions = Questions(session)
 
     async def attributes(self, variables: Sequence[Variable]) -> None:
         """Fill in data types, access, and whether there are many values."""
         types: dict[ua.NodeId, ua.NodeId] = {}
         for at in range(0, len(variables), ATTRIBUTES_PER_READ):
             part = variables[at : at + ATTRIBUTES_PER_READ]
-            answers = await self.read([(each.node, which) for each in part for which in _ATTRIBUTES])
+            asked = [(each.node, which) for each in part for which in _ATTRIBUTES]
+            answers = await self._questions.read(asked)
             for i, variable in enumerate(part):
                 type_, rank, user, level = answers[4 * i : 4 * i + 4]
                 its = value_of(type_)
@@ -117,7 +105,7 @@ class _Work:
     ) -> Mapping[ua.NodeId, DataType]:
         """Fill in names of types, and what values are sent as; gives the types."""
         ids = dict.fromkeys(each.data_type for each in variables if each.data_type is not None)
-        types = await data_types(ids, follow, self.read, texts=texts)
+        types = await data_types(ids, follow, self._questions.read, texts=texts)
         for variable in variables:
             if variable.data_type is not None:
                 its = types[variable.data_type]
@@ -130,11 +118,11 @@ class _Work:
         asked = [each for each in variables if "r" in each.access]
         for at in range(0, len(asked), ATTRIBUTES_PER_READ):
             part = asked[at : at + ATTRIBUTES_PER_READ]
-            answers = await self.read([(each.node, ua.AttributeIds.Value) for each in part])
+            answers = await self._questions.read([(each.node, ua.AttributeIds.Value) for each in part])
             for variable, answer in zip(part, answers, strict=True):
                 _refine(variable, answer)
                 if keep:
-                    variable.value, variable.quality = _shown(variable, answer)
+                    variable.value, variable.quality = _shown(variable, answer, self._uri)
             self._told(f"values of {at + len(part)} of {len(asked)} variables")
 
     async def meanings(self, variables: Sequence[Variable], types: Mapping[ua.NodeId, DataType]) -> None:
@@ -146,7 +134,7 @@ class _Work:
             for key in wanted
             if key in each.properties
         ]
-        answers = await self.read([(node, ua.AttributeIds.Value) for _, _, node in asked])
+        answers = await self._questions.read([(node, ua.AttributeIds.Value) for _, _, node in asked])
         said: dict[ua.NodeId, dict[str, Any]] = {}
         for (variable, key, _), answer in zip(asked, answers, strict=True):
             said.setdefault(variable.node, {})[key] = value_of(answer)
@@ -155,24 +143,6 @@ class _Work:
             texts = {} if variable.data_type is None else types[variable.data_type].texts
             if its or texts:
                 variable.meaning = _meaning(its, texts)
-
-    async def read(self, asked: Sequence[tuple[ua.NodeId, ua.AttributeIds]]) -> list[ua.DataValue]:
-        """Attributes, one answer each, in as many requests as it takes."""
-
-        async def call(part: list[tuple[ua.NodeId, ua.AttributeIds]]) -> list[ua.DataValue]:
-            parameters = ua.ReadParameters()
-            parameters.MaxAge = 0
-            parameters.TimestampsToReturn = ua.TimestampsToReturn.Neither
-            parameters.NodesToRead = [ua.ReadValueId(NodeId=node, AttributeId=which) for node, which in part]
-            return await self._session.read(parameters)
-
-        return await self._batches.ask(asked, call, no_value)
-
-
-def no_value(error: DeviceError) -> ua.DataValue:
-    """The answer for something that the server does not give, for this reason."""
-    code = getattr(ua.StatusCodes, error.reason, ua.StatusCodes.BadDecodingError)
-    return ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(code)))
 
 
 def _untyped(answer: ua.DataValue) -> str:
@@ -196,14 +166,14 @@ def _refine(variable: Variable, answer: ua.DataValue) -> None:
     variable.sent_as = variant.VariantType.name
 
 
-def _shown(variable: Variable, answer: ua.DataValue) -> tuple[object, str]:
+def _shown(variable: Variable, answer: ua.DataValue, uri: Uri) -> tuple[object, str]:
     """Value and quality, judged as those of a tag where it can be one."""
     told = answer_of(answer)
     if variable.sent_as in _SUPPORTED and not variable.array:
-        return reader(Node("", "", "", cast("BuiltIn", variable.sent_as)))(told)
+        return reader(Node("", "", "", cast("BuiltIn", variable.sent_as)), uri)(told)
     if told.status >> 30 >= 2:
         return None, bad(name(told.status))
-    return plain(told.value), ""
+    return plain(None if answer.Value is None else answer.Value.Value), ""
 
 
 def plain(value: Any) -> object:  # noqa: ANN401 - whatever a server has there
