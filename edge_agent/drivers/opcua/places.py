@@ -29,7 +29,8 @@ PATHS_PER_CALL = 500
 """Paths that one request asks for where the server sets no limit."""
 NO_NAMESPACE, NO_MATCH, MANY = "BadNodeIdUnknown", "BadNoMatch", "BadTooManyMatches"
 _LIMIT = ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds
-TRUE = cast("ua.Boolean", True)  # noqa: FBT003 - the library has a type of its own for it
+NO, YES = cast("tuple[ua.Boolean, ua.Boolean]", (False, True))
+"""As the library has them; what it takes unless told is a path backwards."""
 _WHOLE = 0xFFFFFFFF
 """The index behind the last element of a path that was followed to its end (OPC UA Part 4, 5.9.4)."""
 
@@ -87,7 +88,7 @@ class Places:
         Raises DeviceError.
         """
         now = asyncio.get_running_loop().time()
-        if now < self._look_at:
+        if self._session is not session or now < self._look_at:
             return False
         self._look_at = now + LOOK_S
         before = session.namespaces
@@ -148,7 +149,7 @@ def browse_path(start: ua.NodeId, steps: Sequence[Step], namespaces: Sequence[st
         index = namespaces.index(step.namespace) if step.namespace else 0
         element = ua.RelativePathElement()
         element.ReferenceTypeId = node_id(ua.ObjectIds.HierarchicalReferences, 0)
-        element.IncludeSubtypes = TRUE
+        element.IsInverse, element.IncludeSubtypes = NO, YES
         element.TargetName = ua.QualifiedName(step.name, index)
         elements.append(element)
     path = ua.BrowsePath()

@@ -218,8 +218,16 @@ def _wrong(answer: Answer) -> str:
     """The quality of an answer of another type than the tag's."""
     if answer.kind == REASON:
         return bad(answer.value)
-    count = len(answer.value) if answer.kind & ARRAY and isinstance(answer.value, list) else None
-    return bad(f"wrong_answer:{kind_name(answer.kind, count)}")
+    return bad(f"wrong_answer:{kind_name(answer.kind, _counts(answer.value))}")
+
+
+def _counts(value: object) -> str:
+    """How many elements an array has, in each of its dimensions."""
+    counts = []
+    while isinstance(value, list):
+        counts.append(str(len(value)))
+        value = value[0] if value else None
+    return ",".join(counts)
 
 
 @lru_cache(maxsize=1024)
@@ -229,13 +237,13 @@ def name(code: int) -> str:
     return known[0] if known else f"0x{code & 0xFFFF0000:08X}"
 
 
-def kind_name(kind: int, count: int | None = None) -> str:
+def kind_name(kind: int, count: str = "") -> str:
     """The name of a kind of value; of an array with brackets, and how many it has."""
     if not kind:
         return "Null"
     number = kind & ~ARRAY
     known = VariantType(number).name if number in _KNOWN else str(number)
-    return f"{known}[{'' if count is None else count}]" if kind & ARRAY else known
+    return f"{known}[{count}]" if kind & ARRAY else known
 
 
 def _time(value: datetime | None) -> str | None:
