@@ -135,7 +135,7 @@ class App:
     async def _devices(self, buffer: Buffer) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             protocols = {each.profile.protocol for each in self._gateway.devices.values()}
-            drivers = {name: driver(name) for name in protocols}
+            drivers = {name: driver(name, control.runtime_folder()) for name in protocols}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:
@@ -155,6 +155,9 @@ class App:
     def _groups(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
         """What runs for a device: one task per group that has anything to say, and who asks what it is."""
         groups = [(group, poller.schemas[name]) for name, group in device.groups.items()]
+        if isinstance(poller, FollowedDevice):
+            followed = poller
+            self._announcements.health[device.name].clock_offset_s = lambda: followed.clock_offset_s
         works = [
             self._following(group, schema, poller, buffer)
             if group.mode == "subscribe" and isinstance(poller, FollowedDevice)

@@ -80,13 +80,20 @@ class News:
 
     `mark` is where the server's notifications stand behind these scans; whoever takes them in says `stored`.
     `loss` is the reason of a gap before them: samples that the server dropped or that could not be had again.
-    `complete` says that the scan holds the present value of every tag, read just now.
+    It lies between what was known before and `until_ns` (UTC), None for the first of these scans.
+    `complete` says that the scan holds the present value of every tag, read just now; `filled` that the
+    scans are what the device had recorded: older than what was told before. `known_ns` is the time up to
+    which nothing more can come (UTC, by the clock that gives the scans their times), None where it follows
+    from the scans.
     """
 
     scans: Sequence[Scan] = ()
     mark: Mark | None = None
     loss: str = ""
     complete: bool = False
+    until_ns: int | None = None
+    filled: bool = False
+    known_ns: int | None = None
 
 
 class Subscriber(Protocol):

@@ -25,7 +25,8 @@ class Group:
     of one scan may lie apart before each tag gets a time of its own. `timestamp` says whose time counts.
     What is subscribed to is sampled by the server every `sampling_s`, queued up to `queue` samples a tag,
     and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
-    keeps the subscription of a client that is away for `lifetime_s`. `register` has nodes registered first.
+    keeps the subscription of a client that is away for `lifetime_s`. What is lost nevertheless is filled from
+    what the server has recorded, `history_s` back; 0 is not at all. `register` has nodes registered first.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Group:
     queue: int = 10
     keepalive_s: float = 5.0
     lifetime_s: float = 120.0
+    history_s: float = 0.0
     register: bool = False
 
     def phase(self, gateway: str, device: str) -> float:

@@ -70,8 +70,8 @@ def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
     document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
     if scan.lag_ns:
         document["a"] = milliseconds(scan.lag_ns)
-    if scan.full:
-        document["k"] = 1
+    if scan.full or scan.filled:
+        document["f" if scan.filled else "k"] = 1
     values = dict(zip(names, presented(stores, scan.values, parse), strict=True))
     if scan.quality is not None:
         for name, quality in zip(names, scan.quality, strict=True):

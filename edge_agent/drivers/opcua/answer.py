@@ -55,8 +55,8 @@ def answer_of(data: ua.DataValue) -> Answer:
         kind | (ARRAY if variant is not None and variant.is_array else 0),
         _bodies(value) if kind == STRUCTURE else value,
         0 if status is None else status.value,
-        _ns(data.SourceTimestamp),
-        _ns(data.ServerTimestamp),
+        ns_of(data.SourceTimestamp),
+        ns_of(data.ServerTimestamp),
     )
 
 
@@ -78,7 +78,7 @@ def plain_id(node: ua.NodeId) -> ua.NodeId:
     return ua.NodeId(node.Identifier, node.NamespaceIndex)
 
 
-def _ns(time: datetime | None) -> int | None:
+def ns_of(time: datetime | None) -> int | None:
     """UTC in ns, to the microsecond as the library has it; None for what is no time."""
     if time is None:
         return None

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import structlog
 
 from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
 from edge_agent.core.browsed import Browsed, Wanted
@@ -13,21 +16,29 @@ from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.asked import asked_for
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.given import check
+from edge_agent.drivers.opcua.reading import limits_of, read
 from edge_agent.drivers.opcua.sources import Sources
-from edge_agent.drivers.opcua.subscription import GroupSubscription, limits_of, read
+from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
+from edge_agent.drivers.opcua.writing import write
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock
+from edge_agent.ports import Clock, Written
+
+log = structlog.get_logger("device")
 
 
 class OpcUaDriver:
-    """Makes wires and devices."""
+    """Makes wires and devices. In `runtime`, a folder that is no disk, sessions lie for the next life."""
+
+    def __init__(self, runtime: Path | None = None) -> None:
+        self._runtime = runtime
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[SessionWire]:
         """The wire of a connection for as long as its devices are in use."""
         if not isinstance(connection, OpcUaConnection):
             raise TypeError(f"{connection.name} is no OPC UA connection")
-        return connect(connection)
+        return connect(connection, self._runtime)
 
     async def reach(self, wire: SessionWire) -> None:
         """Open the session of a wire."""
@@ -125,12 +136,30 @@ class OpcUaDevice:
         """None: what a server does not have is asked for every time, and costs no request of its own."""
         return ()
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far the clock of its server is ahead of ours."""
+        return self._wire.clock_offset_s
+
     def subscriber(self, group: str) -> GroupSubscription:
         """The news of a group."""
         settings = self._device.groups[group]
         return GroupSubscription(
             self._wire, self._device, settings, self._columns[group], self._sources[group], self._clock
         )
+
+    async def write(self, column: str, text: str, within_s: float) -> Written:
+        """Write a tag, and read it back.
+
+        Raises KeyError, ValueError for what cannot be written, and DeviceError.
+        """
+        tag = next((tag for tag in self._device.tags if tag.name == column), None)
+        if tag is None:
+            raise KeyError(column)
+        check(tag, text, "")
+        done = await write(self._wire, tag, text, within_s)
+        log.info("written", device=self._device.name, column=column, there=done.there)
+        return done
 
     async def identify(self, *, claimed: bool = False) -> Identified:  # noqa: ARG002 - it does no harm
         """What its server says it is. No profile claims anything of it."""

@@ -149,7 +149,17 @@ async def activate(
 ) -> ua.ActivateSessionResult:
     """Log in to a session that has been created. Raises DeviceError before a password could be read."""
     policy = client.security_policy
-    tokens = Client.find_endpoint(created.ServerEndpoints, policy.Mode, policy.URI).UserIdentityTokens
+    endpoint = Client.find_endpoint(created.ServerEndpoints, policy.Mode, policy.URI)
+    return await log_in(client, connection, endpoint.UserIdentityTokens)
+
+
+async def log_in(
+    client: Client, connection: OpcUaConnection, tokens: list[ua.UserTokenPolicy]
+) -> ua.ActivateSessionResult:
+    """Activate the session of a client on its channel, with one of the logins that the client has.
+
+    Raises DeviceError before a password could be read.
+    """
     login = connection.login
     if login is None:
         _choose(tokens, ua.UserTokenType.Anonymous)

@@ -199,6 +199,11 @@ class OpcUaGroupKeys(GroupKeys):
     lifetime: Annotated[Duration, Key(ge=1.0, le=86400.0)] | None = Key(
         None, description="how long the server keeps a subscription while we are away; 2min unless written"
     )
+    history: Annotated[Duration, Key(ge=0.0, le=31 * 86400.0)] | None = Key(
+        None,
+        description="how far back a loss is filled from what the server has recorded (HistoryRead); not at "
+        "all unless written. What cannot be had so stays a gap",
+    )
     register_: bool | None = Key(
         None, alias="register", description="whether nodes are registered before they are read"
     )

@@ -48,12 +48,16 @@ class Asked(Browsing, Protocol):
 
 
 class Places:
-    """Where places are in a session: the id of the node of each, or the quality of its values."""
+    """Where places are in a session: the id of the node of each, or the quality of its values.
+
+    `ends` is what stands at the ends of paths, as far as it is known.
+    """
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
         self._nodes: list[ua.NodeId | str] = []
         self._session: Asked | None = None
+        self.ends: tuple[str, ...] = ()
         self._retry_at = self._look_at = 0.0
 
     def known(self, session: Asked) -> bool:
@@ -80,6 +84,9 @@ class Places:
             found = await located(session, [self._places[i] for i in lacking])
             for i, node in zip(lacking, found, strict=True):
                 self._nodes[i] = node
+        else:
+            return self._nodes
+        self._note_ends()
         return self._nodes
 
     async def moved(self, session: Asked) -> bool:
@@ -102,7 +109,12 @@ class Places:
                 continue  # what is gone says so itself, and what is not there is looked for anyway
             moved = moved or old != new
             self._nodes[i] = new
+        self._note_ends()
         return moved
+
+    def _note_ends(self) -> None:
+        ends = zip(self._places, self._nodes, strict=True)
+        self.ends = tuple(str(node) for place, node in ends if place.path)
 
     @property
     def look_at(self) -> float:

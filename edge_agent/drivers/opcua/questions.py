@@ -24,7 +24,11 @@ class Browsing(Protocol):
     """The services of a session by which it is asked about nodes. All raise DeviceError."""
 
     namespaces: Sequence[str]
-    nodes_per_read: int
+
+    @property
+    def nodes_per_read(self) -> int:
+        """Nodes that one request may read; 0 for no limit."""
+        ...
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
         """Values, one for each node."""

@@ -22,6 +22,7 @@ from edge_agent.config.settings import (
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
 from edge_agent.drivers.opcua.connection import at_home, connection
+from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
     DefaultKeys,
@@ -103,6 +104,7 @@ def _with_times(made: Group, keys: OpcUaGroupKeys, base: Group) -> Group:
         # A sign of life goes with an empty publishing interval: none comes more often.
         keepalive_s=max(keepalive_s, made.interval_s),
         lifetime_s=max(base.lifetime_s, 3 * made.interval_s) if keys.lifetime is None else keys.lifetime,
+        history_s=base.history_s if keys.history is None else keys.history,
     )
 
 
@@ -112,7 +114,7 @@ def _queue(publishing_s: float, sampling_s: float) -> int:
 
 
 _OF_READ = ("interval", "phase", "register")
-_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime")
+_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime", "history")
 
 
 def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group | None) -> bool:
@@ -132,6 +134,9 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 
 
 def _check_times(section: Section, made: Group) -> None:
+    if made.history_s and made.timestamp != "source":
+        message = "what a server has recorded has the times of its sources; write timestamp: source"
+        section.error_at_key(message, "history" if section.inside("history").present else "timestamp")
     if made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
         message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"
@@ -240,5 +245,6 @@ KIND = Kind(
     group_model=OpcUaGroupKeys,
     group=group,
     overloads=overloads,
+    writable=check,
     at_home=at_home,
 )

@@ -27,6 +27,11 @@ class Sources:
         self.meanings = Meanings(device, tags)
 
     @property
+    def ends(self) -> Sequence[object]:
+        """What stands at the ends of the paths, as far as it is known."""
+        return self._places.ends
+
+    @property
     def look_at(self) -> float:
         """When it is looked next whether nodes are elsewhere, in seconds of the loop."""
         return self._places.look_at

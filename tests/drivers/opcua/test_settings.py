@@ -218,6 +218,8 @@ def test_a_sign_of_life_is_not_asked_for_more_often_than_the_server_publishes() 
         ("{publishing: 1}", "1}", "1 has no unit; write 1ms or 1s"),
         ("{publishing: 1s, keep_alive: 5s}", "keep_alive", "unknown key 'keep_alive' - did you mean 'keepalive'?"),
         ("{publishing: 1s, lifetime: 14s}", "lifetime", "the lifetime is at least three times the keepalive of 5 s"),
+        ("{mode: read, interval: 1s, history: 1h}", "history", "'history' is for mode: subscribe; this group is mode: read"),
+        ("{publishing: 1s, history: 1h, timestamp: agent}", "history", "what a server has recorded has the times of its sources; write timestamp: source"),
         ("{publishing: 1s, keepalive: 41s}", "keepalive", "the lifetime is at least three times the keepalive of 41 s"),
         ("{publishing: 10s, lifetime: 29s}", "lifetime", "the lifetime is at least three times the keepalive of 10 s"),
     ],
