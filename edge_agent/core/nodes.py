@@ -61,6 +61,9 @@ STORES: Mapping[BuiltIn, Store] = {
 """How values are kept; what is not here is kept as text."""
 
 
+LONGEST_ARRAY = 10_000
+"""Elements of one tag: 80 kB of Doubles, more than a batch of messages."""
+
 NUMBERS: frozenset[BuiltIn] = frozenset({*INTEGERS, "Float", "Double"})
 """Types of numbers, which can be measured."""
 

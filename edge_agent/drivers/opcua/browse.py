@@ -248,6 +248,8 @@ def _found(place: _Place, variables: Mapping[ua.NodeId, Variable], namespaces: S
         type=seen.type,
         sent_as=seen.sent_as,
         array=seen.array,
+        elements=seen.elements,
+        parts=seen.parts,
         access=seen.access,
         value=seen.value,
         quality=seen.quality,

@@ -29,13 +29,10 @@ from edge_agent.config.syntax import (
     quoted,
     tag_name,
 )
-from edge_agent.core.nodes import STORES, BuiltIn, spans
+from edge_agent.core.nodes import LONGEST_ARRAY, STORES, BuiltIn, spans
 from edge_agent.drivers.opcua.presets import Preset
 
 Access = Literal["r", "rw"]
-
-LONGEST_ARRAY = 10_000
-"""Numbers of one tag: a scan of them is 80 kB, more than a batch of messages."""
 
 
 @dataclass(frozen=True, slots=True)

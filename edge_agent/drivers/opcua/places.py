@@ -50,7 +50,8 @@ class Asked(Browsing, Protocol):
 class Places:
     """Where places are in a session: the id of the node of each, or the quality of its values.
 
-    `ends` is what stands at the ends of paths, as far as it is known.
+    `ends` is what stands at the ends of paths, as far as it is known, `look_at` when `moved` looks next, in
+    seconds of the loop.
     """
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -58,7 +59,7 @@ class Places:
         self._nodes: list[ua.NodeId | str] = []
         self._session: Asked | None = None
         self.ends: tuple[str, ...] = ()
-        self._retry_at = self._look_at = 0.0
+        self._retry_at = self.look_at = 0.0
 
     def known(self, session: Asked) -> bool:
         """Whether places were looked for in this session."""
@@ -76,7 +77,7 @@ class Places:
                 await session.look_around()
                 nodes = await located(session, self._places)
             self._session, self._nodes = session, nodes
-            self._retry_at, self._look_at = now + RETRY_S, now + LOOK_S
+            self._retry_at, self.look_at = now + RETRY_S, now + LOOK_S
         elif _lacks(self._nodes) and (again or now >= self._retry_at):
             self._retry_at = now + RETRY_S
             await session.look_around()
@@ -95,9 +96,9 @@ class Places:
         Raises DeviceError.
         """
         now = asyncio.get_running_loop().time()
-        if self._session is not session or now < self._look_at:
+        if self._session is not session or now < self.look_at:
             return False
-        self._look_at = now + LOOK_S
+        self.look_at = now + LOOK_S
         before = session.namespaces
         await session.look_around()
         if session.namespaces == before and not any(place.path for place in self._places):
@@ -115,11 +116,6 @@ class Places:
     def _note_ends(self) -> None:
         ends = zip(self._places, self._nodes, strict=True)
         self.ends = tuple(str(node) for place, node in ends if place.path)
-
-    @property
-    def look_at(self) -> float:
-        """When `moved` looks next, in seconds of the loop."""
-        return self._look_at
 
 
 async def located(session: Asked, places: Sequence[Place]) -> list[ua.NodeId | str]:

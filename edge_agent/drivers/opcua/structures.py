@@ -4,12 +4,13 @@ A type is asked for when its first value has come. What a server says of it is b
 that it has changed, or until a value does not fit it; then it is asked for anew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from asyncua import ua
 
 from edge_agent.config.settings import Tag
+from edge_agent.core.browsed import Part
 from edge_agent.drivers.opcua.answer import ARRAY, REASON, SHAPE, STRUCTURE, Answer, Body, plain_id
 from edge_agent.drivers.opcua.asked import Asked
 from edge_agent.drivers.opcua.datatypes import ABSTRACT, DataType, data_types, value_of
@@ -55,7 +56,7 @@ class Structures:
         """Ask for the types that are wanted. Raises DeviceError."""
         wanted, self.wanted = sorted(self.wanted, key=str), set()
         if wanted:
-            self._layouts.update(await _layouts(wanted, questions))
+            self._layouts.update(await layouts_of(wanted, questions))
 
     def _found(self, answer: Answer, *, single: bool) -> object:
         kind, value = answer.kind, answer.value
@@ -82,8 +83,12 @@ class Structures:
         return found
 
 
-async def _layouts(encodings: Sequence[ua.NodeId], questions: Questions) -> Mapping[ua.NodeId, Layout | str]:
-    """The layouts of structures by the nodes that say how they are encoded, or why there is none."""
+async def layouts_of(wanted: Iterable[ua.NodeId], questions: Questions) -> Mapping[ua.NodeId, Layout | str]:
+    """The layouts of structures by the nodes that say how they are encoded, or why there is none.
+
+    Raises DeviceError.
+    """
+    encodings = list(wanted)
     described = await questions.follow(encodings, ua.ObjectIds.HasEncoding, ua.BrowseDirection.Inverse)
     types = {
         encoding: next((plain_id(each.NodeId) for each in result.References or ()), encoding)
@@ -91,6 +96,23 @@ async def _layouts(encodings: Sequence[ua.NodeId], questions: Questions) -> Mapp
     }
     definitions = await _definitions(list(types.values()), questions)
     return {encoding: _layout(types[encoding], definitions) for encoding in encodings}
+
+
+def parts_of(layout: Layout | str, body: Body) -> tuple[Part, ...]:
+    """The values that a structure has within it; none when nobody can tell."""
+    found = parts(layout, body.data) if isinstance(layout, Layout) else None
+    return tuple(_leaves(layout, found, ())) if isinstance(layout, Layout) and isinstance(found, dict) else ()
+
+
+def _leaves(layout: Layout, found: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[Part]:
+    for member in layout.members:
+        way, held = (*above, member.name), found.get(member.name)
+        if not isinstance(member.type, Layout):
+            value = held[1] if isinstance(held, tuple) else None
+            count = len(value) if member.array and isinstance(value, list) else 0
+            yield Part(way, member.type.name, member.array, count)
+        elif not member.array and isinstance(held, dict):
+            yield from _leaves(member.type, held, way)
 
 
 class _Known:

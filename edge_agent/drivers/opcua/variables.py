@@ -10,12 +10,13 @@ from uuid import UUID
 
 from asyncua import ua
 
-from edge_agent.core.browsed import NO_MEANING, Access, Meaning, Wanted
+from edge_agent.core.browsed import NO_MEANING, Access, Meaning, Part, Wanted
 from edge_agent.core.model import bad
 from edge_agent.core.nodes import BuiltIn, Node
-from edge_agent.drivers.opcua.answer import answer_of
+from edge_agent.drivers.opcua.answer import Body, answer_of
 from edge_agent.drivers.opcua.datatypes import DataType, Follow, data_types, texts_of, value_of
 from edge_agent.drivers.opcua.questions import ATTRIBUTES_PER_READ, Browsing, Questions
+from edge_agent.drivers.opcua.structures import layouts_of, parts_of
 from edge_agent.drivers.opcua.values import Uri, name, reader, uri_by
 
 _DESCRIBING = """
@@ -51,6 +52,9 @@ class Variable:
     type: str = ""
     sent_as: str = ""
     array: bool = False
+    elements: int = 0
+    body: Body | None = None
+    parts: tuple[Part, ...] = ()
     access: Access = ""
     value: object = None
     quality: str = ""
@@ -73,6 +77,7 @@ async def look_at(
         await work.values(variables, keep=wanted.values)
     if wanted.meanings:
         await work.meanings(variables, types)
+        await work.parts(variables)
 
 
 class _Work:
@@ -127,7 +132,7 @@ class _Work:
 
     async def meanings(self, variables: Sequence[Variable], types: Mapping[ua.NodeId, DataType]) -> None:
         """Fill in units, ranges and texts."""
-        wanted = ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues")
+        wanted = ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues", "FalseState", "TrueState")
         asked = [
             (each, key, each.properties[key])
             for each in variables
@@ -143,6 +148,14 @@ class _Work:
             texts = {} if variable.data_type is None else types[variable.data_type].texts
             if its or texts:
                 variable.meaning = _meaning(its, texts)
+
+    async def parts(self, variables: Sequence[Variable]) -> None:
+        """Fill in what structures have."""
+        asked = [each for each in variables if each.body is not None]
+        layouts = await layouts_of({each.body.encoding for each in asked if each.body}, self._questions)
+        for variable in asked:
+            if variable.body is not None:
+                variable.parts = parts_of(layouts[variable.body.encoding], variable.body)
 
 
 def _untyped(answer: ua.DataValue) -> str:
@@ -164,6 +177,11 @@ def _refine(variable: Variable, answer: ua.DataValue) -> None:
     variable.array = bool(variant.is_array)
     variable.type = variable.type.removesuffix("[]") + ("[]" if variable.array else "")
     variable.sent_as = variant.VariantType.name
+    value = answer_of(answer).value
+    if isinstance(value, Body):
+        variable.body = value
+    if isinstance(value, list) and not any(isinstance(each, list) for each in value):
+        variable.elements = len(value)
 
 
 def _shown(variable: Variable, answer: ua.DataValue, uri: Uri) -> tuple[object, str]:
@@ -216,10 +234,12 @@ def _words(value: Any) -> str:  # noqa: ANN401 - as above
 def _meaning(said: Mapping[str, Any], texts: Mapping[int, str]) -> Meaning:
     unit, bounds = said.get("EngineeringUnits"), said.get("EURange")
     coded = isinstance(unit, ua.EUInformation) and CEFACT in (unit.NamespaceUri or "").lower()
+    states = tuple(_words(said.get(which)) for which in ("FalseState", "TrueState"))
     own = texts_of(said.get("EnumValues")) or texts_of(said.get("EnumStrings"))
     return Meaning(
         unit_id=int(unit.UnitId) if unit is not None and coded else None,
         unit_text=(unit.DisplayName.Text or "") if isinstance(unit, ua.EUInformation) else "",
         bounds=(float(bounds.Low), float(bounds.High)) if isinstance(bounds, ua.Range) else None,
         texts=own or texts,
+        states=(states[0], states[1]) if all(states) else None,
     )
