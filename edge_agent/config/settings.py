@@ -112,7 +112,7 @@ class NodeLimits:
     nodes_per_read: int = 1000
     items: int = 0
     sampling_s: float = 0.0
-    filters: bool = True
+    filters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ Preset = Literal["siemens-s7-1200", "siemens-s7-1500"]
 # what was seen on machines. What that does not say is left to what the server tells of itself.
 PRESETS: Mapping[Preset, NodeLimits] = {
     # Tells MaxMonitoredItemsPerCall 1000; with more than 200 a call takes fifty times as long. 1,000 items in
-    # all. Refuses a DataChangeFilter.
-    "siemens-s7-1200": NodeLimits(items_per_call=100, items=1000, filters=False),
+    # all. Refuses a DataChangeFilter, for which it is not asked unless a profile says so.
+    "siemens-s7-1200": NodeLimits(items_per_call=100, items=1000),
     # Batches of 500, 10,000 items in all.
     "siemens-s7-1500": NodeLimits(items_per_call=500, items=10_000),
 }
