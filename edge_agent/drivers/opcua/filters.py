@@ -1,4 +1,4 @@
-"""Deadbands of a subscription: the server's filter where the profile trusts it and it takes one, else our own.
+"""Deadbands of a subscription: the server's filter where a profile trusts it, else our own.
 
 A server compares with the last value that it queued. That is the last one reported as soon as every value
 that it tells is: so ours is off for what it filters until its first value has come, and from then on both say

@@ -228,8 +228,8 @@ class LimitKeys(Keys):
     )
     filters: bool | None = Key(
         None,
-        description="whether the server is asked to apply deadbands itself and to send less; what it refuses is "
-        "done here. false unless written: some servers compare with the sample before instead of the last "
+        description="whether the server is asked to apply deadbands itself and to send less; what it refuses "
+        "is done here. false unless written: some servers compare with the sample before instead of the last "
         "value told, and a slow drift is never told",
     )
 
