@@ -75,6 +75,33 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """How a call ended: what came of it, by name, as JSON can have it, and the server's word for it.
+
+    `signature` is the method with its arguments, as the server tells them. `failure` is why the request was
+    not answered, which does not say that it was not carried out; empty when it was.
+    """
+
+    signature: str
+    outputs: Sequence[tuple[str, object]]
+    status: str
+    failure: str = ""
+
+
+@runtime_checkable
+class Caller(Protocol):
+    """One device that does something when it is asked to."""
+
+    async def call(self, method: str, arguments: Sequence[str], within_s: float) -> Called:
+        """Call a method with what a person gave for its arguments: in their order, or each as NAME=VALUE.
+
+        Once, never repeated. Raises ValueError, in words with the signature, for arguments that do not fit,
+        KeyError for a method that does not exist, DeviceError when the device refuses or cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What a server told of a group: scans in their order, or none, which is a sign of life.
 

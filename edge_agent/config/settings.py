@@ -8,7 +8,7 @@ from typing import Literal
 from edge_agent.core.cadence import phase
 from edge_agent.core.claims import Claim
 from edge_agent.core.model import Value
-from edge_agent.core.nodes import Node
+from edge_agent.core.nodes import Method, Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
@@ -152,6 +152,7 @@ class Profile:
 
     `digest` is the SHA-256, in hex, of the file, of the files it extends and of its parameters. `families`
     names the tags that each entry with `for` has become. `identify` is what such devices say of themselves.
+    `methods` are those that may be called.
     """
 
     id: str
@@ -165,6 +166,7 @@ class Profile:
     tests: tuple[GoldenTest, ...] = ()
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identify: tuple[Claim, ...] = ()
+    methods: tuple[Method, ...] = ()
 
 
 Transport = Literal["tcp", "udp", "tls", "serial"]

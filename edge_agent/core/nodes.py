@@ -69,6 +69,23 @@ NUMBERS: frozenset[BuiltIn] = frozenset({*INTEGERS, "Float", "Double"})
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A node of any kind. `namespace` and `id` as those of a Node."""
+
+    namespace: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What an object of a server does when it is asked to; its arguments are the server's to tell."""
+
+    name: str
+    object: Spot
+    method: Spot
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One segment of a browse path: a name, and the URI of its namespace (empty for namespace 0)."""
 

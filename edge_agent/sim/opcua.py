@@ -18,6 +18,7 @@ from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua_history import PAGE, Past
+from edge_agent.sim.opcua_methods import SimulatedMethod, hang
 from edge_agent.sim.opcua_places import namespaces, put
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, let_write, made, standard
@@ -43,8 +44,9 @@ class OpcUaPlc:
 
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
-    Without `security` nothing is signed or encrypted, and anonymous clients are let in. `tick_ns`, to be set
-    before it starts, is how long every value stands still; the judge of values knows the usual time only.
+    Without `security` nothing is signed or encrypted, and anonymous clients are let in. To be set before it
+    starts: `methods` are in the last of its namespaces; `tick_ns` is how long every value stands still, and
+    the judge of values knows the usual time only.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -64,6 +66,7 @@ class OpcUaPlc:
     ) -> None:
         self.faults = Faults()
         self.security = security
+        self.methods: Sequence[SimulatedMethod] = ()
         self.namespaces_before = tuple(namespaces_before)
         self._host = host
         self._clock = clock
@@ -215,6 +218,7 @@ class OpcUaPlc:
         self._variables = {
             source.tag.name: _Variable(source, core.space, uris, self._moment) for source in self._sources
         }
+        hang(core.space, len(uris) - 1, self.methods)
         for variable in self._variables.values():
             variable.show_history(self._has_history)
         self._told = self._clock() // self.tick_ns

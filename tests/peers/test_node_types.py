@@ -123,21 +123,23 @@ async def test_every_kind_of_tag_is_read_right_or_says_why_not(node_opcua: str, 
 
 
 async def test_the_same_is_followed(node_opcua: str, tmp_path: Path) -> None:
-    profile = loaded(
-        tmp_path,
-        f"{HEAD.replace('group: read', 'group: fast')}tags:\n{TAGS}  turns: {{node: 't:s=Achse', fields: {{Drehzahl: Double}}}}\n",
-    )
+    more = "  turns: {node: 't:s=Achse', fields: {Drehzahl: Double}}\n"
+    head = HEAD.replace("group: read", "group: fast")
+    profile = loaded(tmp_path, f"{head}tags:\n{TAGS}{more}")
     told: dict[str, set[object]] = {}
 
-    async with reached(node_opcua, profile) as device:
-        async with asyncio.timeout(60), aclosing(device.subscriber("fast").changes(None)) as changes:
-            async for news in changes:
-                for scan in news.scans:
-                    for at, i in enumerate(scan.index or range(len(scan.values))):
-                        name, why = scan.schema.names[i], scan.quality[at] if scan.quality else ""
-                        told.setdefault(name, set()).add(why or scan.values[at])
-                if len(told.get("turns.Drehzahl", ())) == 4:
-                    break
+    async with (
+        asyncio.timeout(60),
+        reached(node_opcua, profile) as device,
+        aclosing(device.subscriber("fast").changes(None)) as changes,
+    ):
+        async for news in changes:
+            for scan in news.scans:
+                for at, i in enumerate(scan.index or range(len(scan.values))):
+                    name, why = scan.schema.names[i], scan.quality[at] if scan.quality else ""
+                    told.setdefault(name, set()).add(why or scan.values[at])
+            if len(told.get("turns.Drehzahl", ())) == 4:
+                break
 
     assert told.pop("turns.Drehzahl") == {1480.5, 1481.5, 1482.5, 1483.5}
     assert told == {name: {each} for name, each in {**RIGHT, **WRONG}.items()}

@@ -15,6 +15,7 @@ from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.asked import asked_for
 from edge_agent.drivers.opcua.browse import browsed
+from edge_agent.drivers.opcua.calling import call
 from edge_agent.drivers.opcua.columns import Columns, column
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.reading import limits_of, read
@@ -23,7 +24,7 @@ from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
 from edge_agent.drivers.opcua.writing import write
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock, Written
+from edge_agent.ports import Called, Clock, Written
 
 log = structlog.get_logger("device")
 
@@ -159,6 +160,18 @@ class OpcUaDevice:
         check(tag, text, "")
         done = await write(self._wire, tag, text, within_s)
         log.info("written", device=self._device.name, column=column, there=done.there)
+        return done
+
+    async def call(self, method: str, arguments: Sequence[str], within_s: float) -> Called:
+        """Call a method of the profile.
+
+        Raises KeyError, ValueError for arguments that do not fit, and DeviceError.
+        """
+        its = next((each for each in self._device.profile.methods if each.name == method), None)
+        if its is None:
+            raise KeyError(method)
+        done = await call(self._wire, its, arguments, within_s)
+        log.info("called", device=self._device.name, method=method, answered=not done.failure)
         return done
 
     async def identify(self, *, claimed: bool = False) -> Identified:  # noqa: ARG002 - it does no harm

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edge_agent.config.settings import Login, OpcUaConnection, Policy, Security, UserCertificate
 from edge_agent.drivers.opcua.certificate import Certificate, Fault, day, fault
-from edge_agent.drivers.opcua.connection import BROKEN, loopback
 from edge_agent.drivers.opcua.offers import LOGINS, Offer, offers, unfit
 from edge_agent.drivers.opcua.pki import Own, Pki, certificate_of, key_of
+from edge_agent.drivers.opcua.place import BROKEN, loopback
 from edge_agent.drivers.opcua.refusal import Shown
 from edge_agent.errors import DeviceError
 

@@ -315,6 +315,13 @@ class TagKeys(DefaultKeys, MeaningKeys, FamilyKeys):
     )
 
 
+class MethodKeys(Keys):
+    """A method that may be called: `edge-agent call DEVICE.NAME`. What is not listed is never called."""
+
+    object: Text = Key(description="the object that does it, written as the node of a tag is")
+    method: Text = Key(description="the method itself, as `edge-agent browse` shows it below the object")
+
+
 _GIVEN = WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL, NUMBERS]})
 
 
@@ -355,6 +362,9 @@ class OpcUaProfile(ProfileFile):
     )
     defaults: Annotated[object, CheckedAs(DefaultKeys)] = Key(
         None, description="what holds for every tag that does not say otherwise"
+    )
+    methods: dict[TagName, Annotated[object, CheckedAs(MethodKeys)]] = Key(
+        default_factory=dict, description="what may be called, each under its name; nothing unless written"
     )
     tests: list[Annotated[object, CheckedAs(TestKeys)]] = Key(
         default_factory=list,

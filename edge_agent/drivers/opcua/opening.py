@@ -10,9 +10,9 @@ from cryptography.exceptions import InvalidSignature
 
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.opcua.certificate import Certificate, doubts
-from edge_agent.drivers.opcua.connection import host_of
 from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, log_in, secure, shown_of
 from edge_agent.drivers.opcua.left import Left, take_out
+from edge_agent.drivers.opcua.place import host_of
 from edge_agent.drivers.opcua.refusal import DISTRUST, explained, silent_refusal
 from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.drivers.opcua.session import Bears, Session, asked, let_go

@@ -7,10 +7,10 @@ from typing import Any
 
 from asyncua import ua
 
-from edge_agent.core.nodes import Node, Place
+from edge_agent.core.nodes import Node, Place, Spot
 
 
-def resolved(node: Node | Place, namespaces: Sequence[str]) -> ua.NodeId | None:
+def resolved(node: Node | Place | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
     """The node id in a server with these namespaces; None when it does not have this one.
 
     Of a place with a path: the node where that begins.

@@ -21,6 +21,7 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
+from edge_agent.core.nodes import Method
 from edge_agent.drivers.opcua.connection import at_home, connection
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
@@ -28,6 +29,7 @@ from edge_agent.drivers.opcua.keys import (
     DefaultKeys,
     GivenKeys,
     LimitKeys,
+    MethodKeys,
     OpcUaGroupKeys,
     OpcUaProfile,
     TagKeys,
@@ -35,7 +37,7 @@ from edge_agent.drivers.opcua.keys import (
 )
 from edge_agent.drivers.opcua.load import overloads
 from edge_agent.drivers.opcua.presets import PRESETS
-from edge_agent.drivers.opcua.tags import Draft, make_tags
+from edge_agent.drivers.opcua.tags import Draft, make_method, make_tags
 
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
@@ -163,7 +165,15 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         tags=tuple(tags),
         limits=_limits(limits),
         tests=_golden_tests(section.inside("tests"), _columns(written)),
+        methods=_methods(section.inside("methods"), namespaces),
     )
+
+
+def _methods(section: Section, namespaces: object) -> tuple[Method, ...]:
+    aliases = namespaces if isinstance(namespaces, dict) else {}
+    written = [(name, entry, entry.check(MethodKeys)) for name, entry in section.entries()]
+    made = [make_method(name, entry, keys, aliases) for name, entry, keys in written if keys]
+    return tuple(each for each in made if each is not None)
 
 
 def _limits(keys: LimitKeys) -> NodeLimits:
@@ -183,9 +193,8 @@ def _columns(written: Sequence[tuple[str, Section, TagKeys | None]]) -> list[str
     """The names that golden tests know, also of tags with mistakes of their own."""
     names: list[str] = []
     for name, _, keys in written:
-        names += (
-            [name] if keys is None or keys.fields is None else [f"{name}.{field}" for field in keys.fields]
-        )
+        fields = None if keys is None else keys.fields
+        names += [name] if fields is None else [f"{name}.{field}" for field in fields]
     return names
 
 

@@ -31,14 +31,14 @@ def spot_of(section: Section, keys: TagKeys, namespaces: Mapping[str, str]) -> P
                 "where is its value? write node: plc:s=GVL.x, or path: plc:Line1/plc:Speed from Objects on"
             )
             return None
-        spot = _node(section, "node", keys.node, namespaces)
+        spot = node_of(section, "node", keys.node, namespaces)
         return None if spot is None else Place(*spot, range=keys.range_ or "")
-    start = ("", OBJECTS) if keys.start is None else _node(section, "start", keys.start, namespaces)
+    start = ("", OBJECTS) if keys.start is None else node_of(section, "start", keys.start, namespaces)
     steps = _steps(section, keys.path, namespaces)
     return None if start is None or steps is None else Place(*start, steps, keys.range_ or "")
 
 
-def _node(section: Section, key: str, text: str, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
+def node_of(section: Section, key: str, text: str, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
     """The URI of the namespace (empty for namespace 0) and the identifier."""
     indexed = _INDEXED.fullmatch(text)
     if indexed and indexed[1] != "0":

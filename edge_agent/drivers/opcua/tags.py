@@ -13,9 +13,17 @@ from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Report, Tag
 from edge_agent.config.syntax import Percent, in_unit, quoted
 from edge_agent.config.units import unit_fault
-from edge_agent.core.nodes import INTEGERS, NUMBERS, Node, Place, spans
-from edge_agent.drivers.opcua.keys import DefaultKeys, FieldKeys, MeaningKeys, Shape, TagKeys, shape_of
-from edge_agent.drivers.opcua.spots import segments, spot_of
+from edge_agent.core.nodes import INTEGERS, NUMBERS, Method, Node, Place, Spot, spans
+from edge_agent.drivers.opcua.keys import (
+    DefaultKeys,
+    FieldKeys,
+    MeaningKeys,
+    MethodKeys,
+    Shape,
+    TagKeys,
+    shape_of,
+)
+from edge_agent.drivers.opcua.spots import node_of, segments, spot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,15 @@ class _Value:
     kind: str | None
     report: Report | None
     field: tuple[str, ...] = ()
+
+
+def make_method(
+    name: str, section: Section, keys: MethodKeys, namespaces: Mapping[str, str]
+) -> Method | None:
+    """The method, or None when something about it is wrong; every mistake is noted."""
+    on = node_of(section, "object", keys.object, namespaces)
+    method = node_of(section, "method", keys.method, namespaces)
+    return None if on is None or method is None else Method(name, Spot(*on), Spot(*method))
 
 
 def make_tags(draft: Draft, groups: Mapping[str, Group | None]) -> list[Tag]:

@@ -8,19 +8,19 @@ is that of normal operation (EURange, OPC UA Part 8, 5.6.2) and may be too narro
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast, get_args
+from typing import Any, Protocol, cast
 
 from asyncua import ua
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.floats import within
 from edge_agent.core.model import Value, bad
-from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node
+from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node, Place, Spot
 from edge_agent.core.payload import presented
 from edge_agent.core.writing import shown
 from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.datatypes import data_types, texts_of, value_of
-from edge_agent.drivers.opcua.given import REGISTERS, Typed, typed
+from edge_agent.drivers.opcua.given import REGISTERS, TYPED, Typed, typed
 from edge_agent.drivers.opcua.orders import PERHAPS_DONE, refused
 from edge_agent.drivers.opcua.places import located
 from edge_agent.drivers.opcua.questions import Questions
@@ -33,7 +33,6 @@ from edge_agent.ports import Written
 READ_BACK_S = 0.1
 """Between two looks whether a value has been taken over: a PLC does so once in its cycle."""
 
-_BUILT_IN = frozenset(get_args(BuiltIn))
 _ASKED = (
     ua.AttributeIds.DataType,
     ua.AttributeIds.ValueRank,
@@ -93,14 +92,15 @@ async def write(wire: Sessions, tag: Tag, text: str, within_s: float) -> Written
     return Written(_is_there(value, held), *_shown(tag.opcua, held, quality), f"as {told.type}", failure)
 
 
-async def found(session: Session, node: Node) -> ua.NodeId:
+async def found(session: Session, node: Node | Spot) -> ua.NodeId:
     """The id of a node in this session. Raises DeviceError when the server does not have it."""
-    (its,) = await located(session, [node.place])
+    place = Place(node.namespace, node.id) if isinstance(node, Spot) else node.place
+    (its,) = await located(session, [place])
     if isinstance(its, str):
         await session.look_around()
-        (its,) = await located(session, [node.place])
+        (its,) = await located(session, [place])
     if isinstance(its, str):
-        where = f"no namespace {node.namespace}" if not node.path else "nothing at the end of its path"
+        where = f"no namespace {node.namespace}" if not place.path else "nothing at the end of its path"
         raise DeviceError(its.removeprefix("bad:"), f"the server has {where}")
     return its
 
@@ -159,7 +159,7 @@ def _type(declared: str, present: ua.DataValue, tag: Tag) -> BuiltIn:
     if not sent_as and present.Value is not None and present.Value.VariantType is not None:
         sent_as = present.Value.VariantType.name.replace("Null", "")
     sent_as = sent_as or tag.type
-    if sent_as not in _BUILT_IN:
+    if sent_as not in TYPED:
         raise refused("BadTypeMismatch", f"values of type {sent_as} cannot be written")
     if not counts(tag.opcua.type, sent_as):
         words = f"the node has values of type {sent_as}, the profile says {tag.type}; write type: {sent_as}"

@@ -71,21 +71,24 @@ async def test_every_kind_of_tag_is_followed_right(tmp_path: Path) -> None:
     right = Truth(profile.tags)
     seen: dict[str, set[Value]] = {}
 
-    async with OpcUaPlc(profile.tags) as plc, reached(plc, profile) as device:
-        async with asyncio.timeout(30), aclosing(device.subscriber("fast").changes(None)) as changes:
-            async for news in changes:
-                for scan in news.scans:
-                    assert scan.quality is None
-                    index = scan.index or range(len(scan.values))
-                    offsets = scan.offsets_ms or [0.0] * len(scan.values)
-                    for i, value, offset in zip(index, scan.values, offsets, strict=True):
-                        name = scan.schema.names[i]
-                        at_ns = scan.time_ns + round(offset * 1e6)
-                        assert right.expected(name, at_ns) == value, name
-                        seen.setdefault(name, set()).add(value)
-                moving = [name for name in seen if name not in ("bits", "axis.live", "axis.mode")]
-                if len(seen) == len(profile.tags) and all(len(seen[name]) >= 3 for name in moving):
-                    break
+    async with (
+        asyncio.timeout(60),
+        OpcUaPlc(profile.tags) as plc,
+        reached(plc, profile) as device,
+        aclosing(device.subscriber("fast").changes(None)) as changes,
+    ):
+        async for news in changes:
+            for scan in news.scans:
+                assert scan.quality is None
+                offsets = scan.offsets_ms or [0.0] * len(scan.values)
+                index = scan.index or range(len(scan.values))
+                for i, value, offset in zip(index, scan.values, offsets, strict=True):
+                    name, at_ns = scan.schema.names[i], scan.time_ns + round(offset * 1e6)
+                    assert right.expected(name, at_ns) == value, name
+                    seen.setdefault(name, set()).add(value)
+            moving = [name for name in seen if name not in ("bits", "axis.live", "axis.mode")]
+            if len(seen) == len(profile.tags) and all(len(seen[name]) >= 3 for name in moving):
+                break
 
 
 async def test_a_node_that_appears_late_is_followed_along_its_path(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.load import overloads
 
 TOO_MANY = (
-    "the server of a takes 100 items in all, and 110 are subscribed to, 60 of them by one; take groups out of "
-    "the subscription with mode: read, or leave tags out with disable:"
+    "the server of a takes 100 items in all, and 110 are subscribed to, 60 of them by one; take groups out "
+    "of the subscription with mode: read, or leave tags out with disable:"
 )
 GROUP = Group("fast", 1.0, mode="subscribe", sampling_s=0.1)
 CONNECTIONS = {name: OpcUaConnection(name, f"opc.tcp://{name}") for name in ("a", "b")}

@@ -76,7 +76,7 @@ TOLD = ua.EnumDefinition(
 async def test_texts_that_differ_from_those_of_the_type_are_told_once(
     texts: Mapping[int, str], differ: list[str] | None
 ) -> None:
-    attributes = {
+    attributes: dict[tuple[ua.NodeId, int], object] = {
         (MODE, ua.AttributeIds.DataType): ua.Variant(ENUM_TYPE, ua.VariantType.NodeId),
         (ENUM_TYPE, ua.AttributeIds.BrowseName): ua.QualifiedName("ModeType", 2),
         (ENUM_TYPE, ua.AttributeIds.DataTypeDefinition): TOLD,

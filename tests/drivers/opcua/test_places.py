@@ -1,6 +1,7 @@
 """Where nodes are in a session: by their ids, by paths, and again when a server has changed."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from asyncua import ua
@@ -10,6 +11,7 @@ from edge_agent.drivers.opcua.places import LOOK_S, Places, located
 from edge_agent.drivers.opcua.resolve import node_id
 from tests.drivers.opcua.fake_server import OBJECTS, STANDARD, FakeServer
 
+MAKE: Any = ua  # which has types of its own for texts and numbers
 LINE, SPEED = node_id("Line1", 2), node_id("Speed", 2)
 PATH = Place("", "i=85", (Step("urn:plc", "Line1"), Step("urn:plc", "Speed")))
 BELOW = {(OBJECTS, "2:Line1"): [LINE], (LINE, "2:Speed"): [SPEED]}
@@ -51,13 +53,13 @@ async def test_a_path_with_two_ends_is_neither() -> None:
 
 
 async def test_an_end_that_is_told_twice_is_one() -> None:
-    twice = [SPEED, ua.ExpandedNodeId("Speed", ua.Int16(0), NamespaceUri=ua.String("urn:plc"))]
+    twice = [SPEED, MAKE.ExpandedNodeId("Speed", 0, NamespaceUri="urn:plc")]
 
     assert await located(FakeServer(below={**BELOW, (LINE, "2:Speed"): twice}), [PATH]) == [SPEED]
 
 
 async def test_an_end_in_another_server_is_none() -> None:
-    far = ua.ExpandedNodeId("Speed", ua.Int16(2), ServerIndex=ua.UInt32(1))
+    far = MAKE.ExpandedNodeId("Speed", 2, ServerIndex=1)
 
     assert await located(FakeServer(below={**BELOW, (LINE, "2:Speed"): [far]}), [PATH]) == ["bad:BadNoMatch"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnection, Profile
 from edge_agent.core.mark import Mark
 from edge_agent.drivers.opcua.driver import OpcUaDriver
+from edge_agent.drivers.opcua.notification import Notification
 from edge_agent.drivers.opcua.wire import SessionWire, connect
 from edge_agent.errors import DeviceError
 from edge_agent.ports import News, Subscriber
@@ -92,6 +93,69 @@ async def test_a_subscription_that_keeps_silent_is_not_taken_up_again() -> None:
     assert marks(news)[0].subscription != marks(news)[-1].subscription
     assert [each.loss for each in news if each.loss] == ["source:lost"]
     assert "resumed" not in events(wire)
+
+
+async def test_a_server_with_room_for_one_session_is_enough() -> None:
+    async with OpcUaPlc(TAGS) as plc, connected(plc) as (_, subscriber):
+        await plc.switch(Faults(sessions=1))
+        news = await followed(subscriber, [plc.cut, plc.cut], marks_between=3)
+        assert plc.sessions == 1
+        assert plc.subscriptions == 1
+
+    assert whole(news)
+
+
+async def test_subscriptions_that_the_server_has_deleted_are_made_anew_in_the_same_session() -> None:
+    async with OpcUaPlc(TAGS) as plc, connected(plc) as (_, subscriber):
+
+        async def dropped() -> None:
+            await plc.drop()
+            await plc.cut()
+
+        news = await followed(subscriber, [dropped], marks_between=3)
+        assert (plc.sessions, plc.subscriptions) == (1, 1)
+
+    assert [each.loss for each in news if each.loss] == ["source:lost"]
+    assert faults(news) == []
+
+
+async def test_fewer_publish_requests_wait_where_the_server_bears_no_more() -> None:
+    async with OpcUaPlc(TAGS) as plc, connected(plc) as (_, subscriber):
+        await plc.switch(Faults(publish=1))
+        news = await followed(subscriber, [], marks_between=10)
+
+    assert whole(news)
+
+
+async def test_nothing_more_is_asked_for_while_too_much_waits_to_be_stored() -> None:
+    news: list[News] = []
+
+    async def follow(subscriber: Subscriber) -> None:
+        async with aclosing(subscriber.changes(None)) as changes:
+            async for each in changes:
+                news.append(each)  # noqa: PERF401 - they are looked at meanwhile
+
+    async def told(count: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(marks(news)) < count:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+
+    async with OpcUaPlc(TAGS) as plc, connected(plc) as (wire, subscriber), asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(follow(subscriber))
+        await told(2)
+        session = await wire.session()
+        for sequence in range(1, 1001):
+            session.held(Notification(0, sequence))
+        await told(5)  # those that were asked for by then
+        before = len(marks(news))
+        await asyncio.sleep(1.0)
+        assert len(marks(news)) == before
+        for sequence in range(1, 1001):
+            session.acknowledge(0, sequence)
+        await told(before + 5)
+        following.cancel()
+
+    assert whole(news)
 
 
 # --- helpers ------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ NOW_NS = 10**18
 def field(name: str, type_: ua.NodeId | int, *, rank: int = -1, optional: bool = False) -> ua.StructureField:
     its = node_id(type_, 0) if isinstance(type_, int) else type_
     made = ua.StructureField(Name=ua.String(name), DataType=its, ValueRank=ua.Int32(rank))
-    made.IsOptional = optional  # type: ignore[assignment]  # the library has a type of its own for it
+    made.IsOptional = optional
     return made
 
 
@@ -100,14 +100,14 @@ async def test_unions_optional_fields_and_open_types_are_known() -> None:
 
 # --- columns ------------------------------------------------------------------------------
 
+TYPES: tuple[tuple[str, BuiltIn, tuple[str, ...]], ...] = (
+    ("axis.x", "Double", ("Place", "X")),
+    ("axis.mode", "Int32", ("Mode",)),
+    ("axis.none", "Int32", ("Nothing",)),
+    ("axis.odd", "Int32", ("Speed",)),
+)
 TAGS = tuple(
-    Tag(name, "fast", type_, Node(name, "urn:plc", "s=axis", type_, field=way))
-    for name, type_, way in (
-        ("axis.x", "Double", ("Place", "X")),
-        ("axis.mode", "Int32", ("Mode",)),
-        ("axis.none", "Int32", ("Nothing",)),
-        ("axis.odd", "Int32", ("Speed",)),
-    )
+    Tag(name, "fast", type_, Node(name, "urn:plc", "s=axis", type_, field=way)) for name, type_, way in TYPES
 )
 
 
