@@ -101,10 +101,10 @@ def test_an_array_is_a_tag_as_long_as_it_was(tmp_path: Path) -> None:
 def test_a_structure_is_a_tag_with_the_fields_that_can_be_values(tmp_path: Path) -> None:
     parts = (
         Part(("Name",), "String"),
-        Part(("Ist", "Dreh/Zahl"), "Double"),
+        Part(("Actual", "Dreh/Zahl"), "Double"),
         Part(("Grenzen",), "Float", array=True, elements=2),
         Part(("leer",), "Float", array=True),
-        Part(("Worte",), "String", array=True, elements=2),
+        Part(("Words",), "String", array=True, elements=2),
         Part(("irgendwas",), "ExtensionObject"),
     )
 
@@ -114,7 +114,7 @@ def test_a_structure_is_a_tag_with_the_fields_that_can_be_values(tmp_path: Path)
 
     assert {tag.name: (tag.type, tag.opcua.field) for tag in profile.tags} == {
         "achse.name": ("String", ("Name",)),
-        "achse.ist_dreh_zahl": ("Double", ("Ist", "Dreh/Zahl")),
+        "achse.actual_dreh_zahl": ("Double", ("Actual", "Dreh/Zahl")),
         "achse.grenzen": ("Float[2]", ("Grenzen",)),
     }
 

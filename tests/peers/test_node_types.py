@@ -188,7 +188,7 @@ async def test_its_draft_has_arrays_and_structures_and_is_read(
     assert named["lose.danach"] == (7, "")
     assert named["wort.wort"] == ("eins", "")
     assert {why for _, why in named.values()} == {"", "bad:wrong_answer:Null"}
-    assert "false is zu, true is offen" in text
+    assert "false is zu, true is auf" in text
     assert "enum: {0: aus, 1: steht, 2: dreht}" in text
 
 

@@ -50,7 +50,7 @@ def test_a_field_is_found_by_its_way(way: tuple[str, ...], kind: int, value: obj
 @pytest.mark.parametrize(
     ("way", "reason"),
     [
-        (("Numer",), NO_FIELD),
+        (("Nothing",), NO_FIELD),
         (("Place", "Z"), NO_FIELD),
         (("Limits", "2"), NO_FIELD),
         (("Limits", "x"), NO_FIELD),

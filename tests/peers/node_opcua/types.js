@@ -42,7 +42,7 @@ exports.fill = async function fill(space) {
         dataType: DataType.String, arrayType: VariantArrayType.Array, value: ["null", "eins"],
     }, { valueRank: 1 });
     add("Zustände", ns.findDataType("Zustand"), { dataType: DataType.Int32, value: 1 });
-    ns.addTwoStateDiscrete({ componentOf: folder, browseName: "Tür", nodeId: "s=Tür", trueState: "offen", falseState: "zu", value: true });
+    ns.addTwoStateDiscrete({ componentOf: folder, browseName: "Tür", nodeId: "s=Tür", trueState: "auf", falseState: "zu", value: true });
     const level = ns.addAnalogDataItem({
         componentOf: folder, browseName: "Füllstand", nodeId: "s=Füllstand", dataType: "Double",
         engineeringUnitsRange: { low: 0, high: 200 }, minimumSamplingInterval: 50,
