@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
@@ -49,6 +50,8 @@ ABSENT_S = 2.0, 60.0
 
 A controller whose program is loaded has its nodes back within seconds.
 """
+BEGUN_NS = 1_000_000_000
+"""How much earlier than it looks a subscription may have begun, by the clock of a server that is far away."""
 SOURCE_LOST, OVERFLOWED = "source:lost", "source:overflow"
 
 log = structlog.get_logger("opcua")
@@ -77,6 +80,9 @@ class _Going:
         self.silence_s = 0.0
         self.unsure = False
         self.known_ns: int | None = None
+        self.here = False
+        self.marked = False
+        self.ended: DeviceError | None = None
 
 
 class GroupSubscription:
@@ -96,6 +102,7 @@ class GroupSubscription:
         self._limits = limits_of(device)
         self._going: _Going | None = None
         self._silent = 0
+        self._begun_ns: int | None = None
         self._digest: tuple[tuple[Sequence[str], Sequence[object]], str] | None = None
 
     def stored(self, mark: Mark) -> None:
@@ -109,27 +116,19 @@ class GroupSubscription:
         going = self._going = _Going(await self._wire.session())
         try:
             held = await self._take_over(going, mark)
-            if held is None:
-                present, refused = await self._read(going), await self._make(going)
-                if mark is not None:
-                    lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
-                    async for news in self._filled(going, lost, mark.time_ns, times_of(present)):
-                        yield news
-                yield present
-                yield refused
-            else:
-                going.known_ns = None if mark is None else mark.time_ns
-                async for news in self._kept(going, held):
+            beginning = self._anew(going, mark) if held is None else self._kept(going, held)
+            async with aclosing(beginning):
+                async for news in beginning:
                     yield news
-                # What the server has queued comes first: what is read now is newer.
-                yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
-                yield await self._read(going)
             while True:
-                news = await self._next(going)
-                async for each in self._behind(going, news):
-                    yield each
+                async with aclosing(self._behind(going, await self._next(going))) as whole:
+                    async for news in whole:
+                        yield news
         finally:
-            going.session.forget(going.subscription)
+            if going.marked:
+                going.session.forget(going.subscription)
+            elif going.subscription:
+                going.session.abandon(going.subscription)
 
     # How it begins
 
@@ -142,29 +141,28 @@ class GroupSubscription:
         session = going.session
         if mark is None or not mark.server or mark.server != session.server:
             return None
-        held: Sequence[int] | None = () if session.resumed else await session.transfer(mark.subscription)
-        if held is None:
-            return None
+        going.subscription, going.next, going.marked = mark.subscription, _following(mark.sequence), True
+        held = await self._found(going)
         await self._sources.find(session)
         items, _, absent = mark.items.partition(":")
-        if items != self._about(session) or mark.subscription == self._silent:
-            await self._let_go(session, mark.subscription)
+        if held is None or items != self._about(session) or mark.subscription == self._silent:
+            if held is not None:
+                await self._let_go(session, mark.subscription)
+            going.subscription, going.marked = 0, False
             return None
-        going.subscription, going.next = mark.subscription, _following(mark.sequence)
+        going.known_ns = mark.time_ns
         going.absent = {int(each) for each in absent.split(",") if each}
         # No server gives a sign of life more often than it publishes.
         going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
-        if session.resumed and not await self._is_there(going):
-            return None
         session.listen(going.subscription, going.inbox)
         self._filters.taken_over()
         held = [each for each in held if each >= going.next]
-        session.count("resumed" if session.resumed else "transferred")
+        session.count("resumed" if going.here else "transferred")
         log.info(
             "subscription goes on",
             device=self._device.name,
             group=self._group.name,
-            session="the same" if session.resumed else "another",
+            session="the same" if going.here else "another",
         )
         return held
 
@@ -174,6 +172,14 @@ class GroupSubscription:
         except DeviceError:
             if not session.open:
                 raise
+
+    async def _found(self, going: _Going) -> Sequence[int] | None:
+        """The numbers that the server has kept of a subscription, as far as it says; None without one.
+
+        One that the session has is not brought to it again: some servers refuse that, and it would look lost.
+        """
+        going.here = going.session.has(going.subscription) and await self._is_there(going)
+        return () if going.here else await going.session.transfer(going.subscription)
 
     async def _is_there(self, going: _Going) -> bool:
         """Whether the session still has its subscription; what comes of it by the way waits its turn."""
@@ -187,18 +193,35 @@ class GroupSubscription:
             going.inbox.take(message)
         return True
 
+    async def _anew(self, going: _Going, mark: Mark | None) -> AsyncGenerator[News, None]:
+        """A new subscription, behind what was lost since the last one and the present values."""
+        present, refused = await self._read(going), await self._make(going)
+        known_ns = self._begun_ns if mark is None else mark.time_ns
+        if known_ns is not None:
+            lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
+            async for news in self._filled(going, lost, known_ns, times_of(present)):
+                yield news
+        self._begun_ns = going.session.time_ns(self._clock()) - BEGUN_NS
+        yield present
+        yield refused
+
     async def _kept(self, going: _Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
-        """What the server has kept for us: of these numbers, or one after the other until none is left."""
+        """What the server has kept for us: of these numbers, or one after the other until none is left.
+
+        What it has queued comes next; the values that are read then are newer.
+        """
         for sequence in held:
             yield await self._again(going, sequence)
-        while going.session.resumed:
-            message = going.inbox.pop(going.next)
-            message = message or await going.session.republish(going.subscription, going.next)
-            if message is None:
-                return
+        while going.here and (message := await self._still(going)) is not None:
             going.session.count("republished")
             going.next = _following(going.next)
             yield self._news(going, message)
+        yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+        yield await self._read(going)
+
+    async def _still(self, going: _Going) -> Notification | None:
+        message = going.inbox.pop(going.next)
+        return message or await going.session.republish(going.subscription, going.next)
 
     async def _again(self, going: _Going, sequence: int) -> News:
         """A notification that the server has kept for us."""
@@ -339,8 +362,8 @@ class GroupSubscription:
             if message is not None:
                 going.next, going.late_at = _following(going.next), None
                 return self._news(going, message)
-            if going.session.failure is not None:
-                raise going.session.failure
+            if (failure := going.session.failure or going.ended) is not None:
+                raise failure
             if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
                 return News(known_ns=self._quiet_ns(going))
@@ -389,7 +412,8 @@ class GroupSubscription:
             until_ns = self._columns.news(overflowed, now_ns)[0].time_ns
             going.session.count("overflowed")
         if told.ended:
-            going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
+            going.ended = DeviceError(name(told.ended), "the server ended the subscription")
+        going.marked = True
         going.session.held(told)
         going.session.count("notifications")
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
