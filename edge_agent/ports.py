@@ -80,13 +80,15 @@ class News:
 
     `mark` is where the server's notifications stand behind these scans; whoever takes them in says `stored`.
     `loss` is the reason of a gap before them: samples that the server dropped or that could not be had again.
-    `complete` says that the scan holds the present value of every tag, read just now.
+    `complete` says that the scan holds the present value of every tag, read just now. `refused` is why the
+    server tells nothing of an event source; empty when it does.
     """
 
     scans: Sequence[Scan] = ()
     mark: Mark | None = None
     loss: str = ""
     complete: bool = False
+    refused: str = ""
 
 
 class Subscriber(Protocol):

@@ -242,7 +242,7 @@ class _Reading:
         tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in disabled)
         if not tags and profile.tags:
             entry.error("every tag is disabled; leave the device out instead", "disable")
-        used = {tag.group for tag in tags}
+        used = {tag.group for tag in tags} | {name for name, group in groups.items() if group.events}
         return Device(
             name=device,
             profile=profile,

@@ -7,12 +7,16 @@ from typing import Literal
 
 from edge_agent.core.cadence import phase
 from edge_agent.core.claims import Claim
+from edge_agent.core.events import EventSource
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
 Report = Literal["always", "on_change"]
+Lane = Literal["alarm", "data"]
+Way = Literal["subscribe", "read", "events"]
+"""How what is in a group comes: it is asked for, or the server tells it."""
 Address = Field | Node
 """Where a tag is found, as its protocol has it."""
 
@@ -26,6 +30,7 @@ class Group:
     What is subscribed to is sampled by the server every `sampling_s`, queued up to `queue` samples a tag,
     and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
     keeps the subscription of a client that is away for `lifetime_s`. `register` has nodes registered first.
+    With mode "events" there are no tags: `events` says what is told. What is in lane "alarm" is sent first.
     """
 
     name: str
@@ -34,13 +39,15 @@ class Group:
     report: Report = "always"
     heartbeat_s: float = 300.0
     time_resolution_s: float = 0.1
-    mode: Literal["read", "subscribe"] = "read"
+    mode: Way = "read"
     timestamp: Literal["source", "server", "agent"] = "agent"
     sampling_s: float = 1.0
     queue: int = 10
     keepalive_s: float = 5.0
     lifetime_s: float = 120.0
     register: bool = False
+    lane: Lane = "data"
+    events: EventSource | None = None
 
     def phase(self, gateway: str, device: str) -> float:
         """How far into each interval the group of a device is due, in seconds."""

@@ -1,21 +1,34 @@
 """Follow one group whose server tells the news: take it in, and say what is stored."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from edge_agent.core.follow import Follower
 from edge_agent.core.mark import Mark
-from edge_agent.core.model import Schema
+from edge_agent.core.model import Scan, Schema
 from edge_agent.errors import DeviceError
 from edge_agent.flow.health import Health, trouble, unanswered
-from edge_agent.flow.intake import Intake
+from edge_agent.flow.intake import Intake, Reports
 from edge_agent.ports import Clock, News, Subscriber
 
 RETRY_S = 1.0
 """Between two attempts; the driver decides which of them goes to the network."""
+
+
+class Follows(Reports, Protocol):
+    """What is known of a stream whose source tells the news."""
+
+    @property
+    def quality(self) -> Sequence[str]:
+        """The present quality of each column; nothing of events."""
+        ...
+
+    def confirm(self, now_ns: int) -> Scan | None:
+        """The device lives and has no news: a full scan when one is due."""
+        ...
 
 
 @dataclass(slots=True)
@@ -28,7 +41,7 @@ class Following:
 
     subscriber: Subscriber
     schema: Schema
-    follower: Follower
+    follower: Follows
     intake: Intake
     health: Health
     clock: Clock
@@ -52,37 +65,46 @@ async def follow(following: Following) -> None:
                     _take(following, news)
         except DeviceError as error:
             following.health.note(following.schema.group, "down", str(error))
-            following.intake.take(unanswered(following.schema, error, following.clock()))
+            if not following.schema.events:  # of events nothing is unknown but whether there are any
+                following.intake.take(unanswered(following.schema, error, following.clock()))
         await asyncio.sleep(RETRY_S)
 
 
 def _take(following: Following, news: News) -> None:
     intake, now_ns = following.intake, following.clock()
     if news.loss:
-        intake.lost(following.life, news.loss, *_between(following.known_ns, news, now_ns))
+        told = () if following.schema.events else [scan.time_ns for scan in news.scans]
+        intake.lost(following.life, news.loss, *_between(following.known_ns, min(told, default=now_ns)))
     if news.complete:
         intake.renew()
     for scan in news.scans:
         intake.take(scan)
-    if news.scans:
-        worst = trouble(following.follower.quality)
+    if news.scans or following.schema.events:
+        worst = news.refused or trouble(following.follower.quality)
         following.health.note(following.schema.group, "failing" if worst else "ok", worst)
     elif not news.loss:
         full = following.follower.confirm(now_ns)
         if full is not None:
             intake.store(full)
-    # A value that was read just now is known until now, however old it is.
-    times = () if news.complete else (scan.time_ns for scan in news.scans)
-    following.known_ns = max(times, default=now_ns)
+    following.known_ns = _known_ns(following, news, now_ns)
     if news.mark is not None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
 
 
-def _between(known_ns: int | None, news: News, now_ns: int) -> tuple[int | None, int]:
+def _known_ns(following: Following, news: News, now_ns: int) -> int:
+    """Up to when the device has told everything."""
+    if following.schema.events:
+        # The time of an event may be long ago, or of another clock: its mark says when it was told.
+        return now_ns if news.mark is None else news.mark.time_ns
+    # A value that was read just now is known until now, however old it is.
+    times = () if news.complete else (scan.time_ns for scan in news.scans)
+    return max(times, default=now_ns)
+
+
+def _between(known_ns: int | None, until_ns: int) -> tuple[int | None, int]:
     """From when to when something is lost; wider rather than none where the clocks do not agree."""
-    until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
     if known_ns is None:
         return None, until_ns
     return min(known_ns, until_ns), max(known_ns, until_ns)

@@ -17,6 +17,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
+from edge_agent.sim.opcua_events import Happenings
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, made, standard
 from edge_agent.sim.relay import Relay
@@ -47,6 +48,7 @@ class OpcUaPlc:
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
     Without `security` nothing is signed or encrypted, and anonymous clients are let in.
+    `happenings` are its events, none unless others are put there before it is entered.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -64,6 +66,7 @@ class OpcUaPlc:
         namespaces_before: Sequence[str] = (),
         security: Security | None = None,
     ) -> None:
+        self.happenings = Happenings({}, clock)
         self.faults = Faults()
         self.security = security
         self.namespaces_before = tuple(namespaces_before)
@@ -152,6 +155,7 @@ class OpcUaPlc:
             moment = _moment(tick * TICK_NS, self._clock())
             for variable in tuple(self._variables.values()):
                 await variable.tell(moment)
+            await self.happenings.happen()
 
     async def _tick(self) -> None:
         while True:
@@ -169,7 +173,8 @@ class OpcUaPlc:
         server.set_endpoint(self.endpoint)
         server.socket_address = ("127.0.0.1", 0)
         server.disable_clock()
-        for uri in (*self.namespaces_before, *(source.tag.opcua.namespace for source in self._sources)):
+        own = (*(source.tag.opcua.namespace for source in self._sources), *self.happenings.uris)
+        for uri in (*self.namespaces_before, *own):
             if uri:
                 await server.register_namespace(uri)
         await server.set_build_info(URI, *IDENTITY, "", _utc(self._clock()))
@@ -183,6 +188,7 @@ class OpcUaPlc:
         self._variables = {
             source.tag.name: _Variable(source, core.space, uris, self._clock) for source in self._sources
         }
+        self.happenings.install(core, core.space, uris)
         self._told = self._clock() // TICK_NS
         await self._apply(self.faults)
 

@@ -35,18 +35,22 @@ class Answer(NamedTuple):
 
 def answer_of(data: ua.DataValue) -> Answer:
     """The answer in an object of the library."""
-    variant, status = data.Value, data.StatusCode
-    kind = 0 if variant is None or variant.VariantType is None else variant.VariantType.value
-    return Answer(
-        kind | (ARRAY if variant is not None and variant.is_array else 0),
-        None if variant is None else variant.Value,
-        0 if status is None else status.value,
-        _ns(data.SourceTimestamp),
-        _ns(data.ServerTimestamp),
+    status = data.StatusCode
+    return of_variant(data.Value)._replace(
+        status=0 if status is None else status.value,
+        source_ns=nanoseconds(data.SourceTimestamp),
+        server_ns=nanoseconds(data.ServerTimestamp),
     )
 
 
-def _ns(time: datetime | None) -> int | None:
+def of_variant(variant: ua.Variant | None) -> Answer:
+    """A value without more, as in the fields of an event."""
+    if variant is None or variant.VariantType is None:
+        return Answer(0, None)
+    return Answer(variant.VariantType.value | (ARRAY if variant.is_array else 0), variant.Value)
+
+
+def nanoseconds(time: datetime | None) -> int | None:
     """UTC in ns, to the microsecond as the library has it; None for what is no time."""
     if time is None:
         return None

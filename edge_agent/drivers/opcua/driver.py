@@ -5,14 +5,15 @@ from contextlib import AbstractAsyncContextManager
 
 from asyncua import ua
 
-from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.config.settings import Connection, Device, Group, OpcUaConnection, Tag
 from edge_agent.core.browsed import Browsed, Wanted
 from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
-from edge_agent.core.model import Scan, Schema
+from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.events import EventSubscription
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.subscription import GroupSubscription, limits_of, read
@@ -56,8 +57,22 @@ class OpcUaDriver:
         return OpcUaDevice(wire, device, document, clock)
 
 
+def _columns(group: Group, tags: Sequence[Tag]) -> tuple[Column, ...]:
+    return tuple(column(tag.opcua) for tag in tags) if group.events is None else group.events.columns
+
+
 def _explained(device: Device, name: str) -> list[Explained]:
     group = device.groups[name]
+    if group.events is not None:
+        told: dict[str, int | str] = {
+            "service": "events",
+            "nodes": 1,
+            "sampling": "",
+            "queue": group.queue,
+            "keep-alive": f"{group.keepalive_s:g} s",
+        }
+        names = tuple(each.name for each in group.events.columns)
+        return [Explained(name, told, names, 1 / group.interval_s)]
     tags = tuple(tag.name for tag in device.tags if tag.group == name)
     if group.mode == "subscribe":
         facts: dict[str, int | str] = {
@@ -89,8 +104,10 @@ class OpcUaDevice:
         }
         m = short_name(document)
         self.schemas: Mapping[str, Schema] = {
-            name: Schema(device.name, name, tuple(column(tag.opcua) for tag in tags), document, m)
-            for name, tags in self._tags.items()
+            name: Schema(
+                device.name, name, _columns(group, self._tags[name]), document, m, group.events is not None
+            )
+            for name, group in device.groups.items()
         }
         self._columns = {
             name: Columns(self.schemas[name], tags, device.groups[name]) for name, tags in self._tags.items()
@@ -112,8 +129,10 @@ class OpcUaDevice:
         return ()
 
     def subscriber(self, group: str) -> GroupSubscription:
-        """The news of a group."""
+        """The news of a group, or the events."""
         settings = self._device.groups[group]
+        if settings.events is not None:
+            return EventSubscription(self._wire, self._device, settings, self.schemas[group], self._clock)
         return GroupSubscription(
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )

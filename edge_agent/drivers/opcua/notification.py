@@ -24,16 +24,19 @@ from asyncua.common.utils import Buffer
 from asyncua.ua import VariantType
 from asyncua.ua.ua_binary import struct_from_binary
 
-from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of
+from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of, of_variant
 
 Item = tuple[int, Answer]
 """The handle of an item and what it says."""
+Event = tuple[int, Sequence[Answer]]
+"""The handle of an item and the fields that it was asked for, in their order."""
 
 
 class Notification(NamedTuple):
     """What a server tells of one subscription; without news it is a sign of life.
 
-    `sequence` is its number; of a sign of life, the number that comes next. `ended` is the status code with
+    `sequence` is its number; of a sign of life, the number that comes next. `events` are those that it tells,
+    in their order. `ended` is the status code with
     which the server ended the subscription, 0 while it has not.
     """
 
@@ -42,6 +45,7 @@ class Notification(NamedTuple):
     items: Sequence[Item] = ()
     has_news: bool = False
     ended: int = 0
+    events: Sequence[Event] = ()
 
 
 def notification(body: bytes) -> Notification:
@@ -57,14 +61,17 @@ def notification(body: bytes) -> Notification:
 def of_message(subscription: int, message: ua.NotificationMessage) -> Notification:
     """The notification in an object of the library."""
     items: list[Item] = []
+    events: list[Event] = []
     ended = 0
     for data in message.NotificationData:
         if isinstance(data, ua.DataChangeNotification):
             items += [(item.ClientHandle, answer_of(item.Value)) for item in data.MonitoredItems]
+        elif isinstance(data, ua.EventNotificationList):
+            events += [(each.ClientHandle, [*map(of_variant, each.EventFields)]) for each in data.Events]
         elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
             ended = data.Status.value
     has_news = bool(message.NotificationData)
-    return Notification(subscription, message.SequenceNumber, items, has_news, ended)
+    return Notification(subscription, message.SequenceNumber, items, has_news, ended, events)
 
 
 class _OtherError(Exception):

@@ -26,6 +26,7 @@ from edge_agent.drivers.identity import named
 from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
+from edge_agent.drivers.opcua.values import name
 from edge_agent.errors import DeviceError
 
 RENEW_AT = 0.75  # of the channel's lifetime (OPC UA Part 4, 5.5.2.1)
@@ -225,6 +226,23 @@ class Session:
             raise
         # Some servers answer with an empty notification for one that they do not have.
         return of_message(subscription, message) if message.SequenceNumber == sequence else None
+
+    async def refresh_conditions(self, subscription: int) -> str:
+        """Have a subscription told how all conditions are now (OPC UA Part 9, 5.5.7).
+
+        Gives why the server does not, empty when it does. Raises DeviceError.
+        """
+        request = ua.CallMethodRequest()
+        request.ObjectId = node_id(ua.ObjectIds.ConditionType, 0)
+        request.MethodId = node_id(ua.ObjectIds.ConditionType_ConditionRefresh, 0)
+        request.InputArguments = [ua.Variant(ua.UInt32(subscription), ua.VariantType.UInt32)]
+        try:
+            (result,) = await self.ask(self._client.uaclient.call([request]))
+        except DeviceError as error:
+            if self.open:
+                return error.reason
+            raise
+        return "" if result.StatusCode.is_good() else name(result.StatusCode.value)
 
     async def delete(self, subscription: int) -> None:
         """Let a subscription go. Raises DeviceError."""

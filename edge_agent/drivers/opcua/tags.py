@@ -10,6 +10,7 @@ from edge_agent.config.section import Section
 from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import Percent, in_unit, quoted
 from edge_agent.config.units import unit_fault
+from edge_agent.core.browsed import OPC_UA
 from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
 from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
 
@@ -73,28 +74,38 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
 
 
 def _spot(draft: Draft) -> tuple[str, str] | None:
-    """The URI of the namespace (empty for namespace 0) and the identifier."""
-    text, section = draft.keys.node, draft.section
+    return spot(draft.keys.node, draft.section.inside("node"), draft.namespaces)
+
+
+def spot(text: str, section: Section, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
+    """The URI of the namespace (empty for namespace 0) and the identifier of a node that stands in a section.
+
+    None for what is none, which is noted.
+    """
     indexed = _INDEXED.fullmatch(text)
     if indexed and indexed[1] != "0":
         section.error(
             f"{quoted(text)}: the index of a namespace changes with the server; name its URI under "
-            f'`namespaces: {{plc: "..."}}` and write plc:{indexed[2]}',
-            "node",
+            f'`namespaces: {{plc: "..."}}` and write plc:{indexed[2]}'
         )
         return None
     match = _NODE.fullmatch(indexed[2] if indexed else text)
     if match is None or not _is_identifier(match["id"]):
-        section.error(f"{quoted(text)} is not a node; write for example plc:s=GVL.x or i=2258", "node")
+        section.error(f"{quoted(text)} is not a node; write for example plc:s=GVL.x or i=2258")
         return None
     alias = match["alias"]
-    if alias is not None and alias not in draft.namespaces:
-        known = list(draft.namespaces)
-        advice = hint(alias, known) if known else "; write its URI under `namespaces`"
-        section.error(f"unknown namespace {quoted(alias)}{advice}", "node")
+    if alias is not None and alias not in namespaces:
+        section.error(unknown(alias, namespaces))
         return None
-    uri = match["uri"] or (str(draft.namespaces[alias]) if alias is not None else "")
-    return ("" if uri == "http://opcfoundation.org/UA/" else uri), match["id"]
+    uri = match["uri"] or (str(namespaces[alias]) if alias is not None else "")
+    return ("" if uri == OPC_UA else uri), match["id"]
+
+
+def unknown(alias: str, namespaces: Mapping[str, str]) -> str:
+    """What is said of an alias that the file does not explain."""
+    known = list(namespaces)
+    advice = hint(alias, known) if known else "; write its URI under `namespaces`"
+    return f"unknown namespace {quoted(alias)}{advice}"
 
 
 def _is_identifier(text: str) -> bool:
@@ -117,7 +128,12 @@ def _group(draft: Draft, groups: Mapping[str, Group | None]) -> Group | None:
         if draft.keys.group is not None:
             draft.section.error(f"unknown group {quoted(name)}{hint(name, list(groups))}", "group")
         return None
-    return groups[name]
+    group = groups[name]
+    if group is not None and group.mode == "events":
+        draft.section.error_at_key(
+            f"'{draft.name}' is in group '{name}', which is mode: events and has no tags; write another group"
+        )
+    return group
 
 
 def _check_enum(draft: Draft, type_: BuiltIn) -> None:

@@ -1,0 +1,102 @@
+"""What an event source of a profile is, what its records look like, and what of them is reported: all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_agent.core.model import Column, Scan, bad
+from edge_agent.core.nodes import STORES, BuiltIn
+
+OF_ALL = (
+    Column("id", "s"),
+    Column("type", "s"),
+    Column("severity", "H"),
+    Column("source", "s"),
+    Column("message", "s"),
+)
+"""The first columns of every event; those of its source's own fields follow."""
+
+ABSENT = bad("absent")
+"""The quality of a field that an event does not have: it is left out, and nothing is wrong with it."""
+
+FieldType = BuiltIn | Literal["NodeId"]
+"""Types that a field can have; a NodeId is told as text, with the URI of its namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node of a server: `namespace` is a URI, empty for namespace 0, `id` its identifier with its kind."""
+
+    namespace: str
+    id: str
+
+
+SERVER = Place("", "i=2253")
+"""The Server object, which hands on the events of all its address space (OPC UA Part 5, 6.3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventField:
+    """A field of events: `path` are the browse names that lead to it, each with the URI of its namespace.
+
+    Without a path it is the node of the condition itself.
+    """
+
+    name: str
+    path: tuple[tuple[str, str], ...]
+    type: FieldType
+
+    @property
+    def column(self) -> Column:
+        """Its column in a record."""
+        return Column(self.name, "s" if self.type == "NodeId" else STORES.get(self.type, "s"))
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """Which events of a server are wanted, and what of them beside what all have.
+
+    Those of one of `types` (any, when there is none) or a type below it, from `severity` (1 to 1000) on,
+    that `node` tells.
+    """
+
+    node: Place = SERVER
+    types: tuple[Place, ...] = ()
+    severity: int = 1
+    fields: tuple[EventField, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its records."""
+        return (*OF_ALL, *(field.column for field in self.fields))
+
+
+def _standard(name: str, path: str, type_: FieldType) -> EventField:
+    return EventField(name, tuple(("", each) for each in path.split("/") if each), type_)
+
+
+CONDITION = (
+    _standard("condition_id", "", "NodeId"),
+    _standard("condition_name", "ConditionName", "String"),
+    _standard("branch_id", "BranchId", "NodeId"),
+    _standard("active", "ActiveState/Id", "Boolean"),
+    _standard("acked", "AckedState/Id", "Boolean"),
+    _standard("retain", "Retain", "Boolean"),
+)
+"""What tells one state of an alarm from another (OPC UA Part 9, 5.5.2, 5.7.2, 5.8.2)."""
+
+
+class Everything:
+    """What is reported of an event stream: each event, once, as it came. It has no state to be repeated."""
+
+    quality: Sequence[str] = ()
+
+    def renew(self) -> None:
+        """Nothing is told again: what holds is refreshed by its source."""
+
+    def report(self, scan: Scan) -> Scan:
+        """The event."""
+        return scan
+
+    def confirm(self, now_ns: int) -> None:
+        """Nothing: the source lives, and no event says so."""

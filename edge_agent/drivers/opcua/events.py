@@ -1,0 +1,282 @@
+"""The events of one source of a server: each once, in order, none missing without a word.
+
+What a subscription of values does with notifications holds here too: made or taken over, asked for again,
+watched. In place of reading what is there now, the server is asked to tell its conditions anew
+(ConditionRefresh, OPC UA Part 9, 5.5.7) whenever something may have been missed.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+import structlog
+from asyncua import ua
+from typing_extensions import override
+
+from edge_agent.config.settings import Device, Group
+from edge_agent.core.events import EventSource
+from edge_agent.core.mark import Mark
+from edge_agent.core.model import Scan, Schema, bad
+from edge_agent.drivers.opcua.answer import Answer
+from edge_agent.drivers.opcua.columns import Columns
+from edge_agent.drivers.opcua.event_columns import EventColumns, severity_of, type_of
+from edge_agent.drivers.opcua.event_filter import (
+    FIRST,
+    OF_THE_TELLING,
+    OVERFLOW,
+    REFRESH_END,
+    REFRESH_REQUIRED,
+    REFRESH_START,
+    Asked,
+    asked,
+)
+from edge_agent.drivers.opcua.notification import Notification
+from edge_agent.drivers.opcua.resolve import resolved
+from edge_agent.drivers.opcua.subscription import (
+    ABSENT_S,
+    NO_SUCH_NODE,
+    OVERFLOWED,
+    GroupSubscription,
+    Wire,
+    _Going,
+)
+from edge_agent.drivers.opcua.values import name
+from edge_agent.errors import DeviceError
+from edge_agent.ports import Clock, News
+
+ITEM, OWED, MISSING = 0, 1, 2
+"""What may be absent of a subscription: its item, a refresh, something the server lacks the namespace for."""
+WITHIN = 3
+"""Stands in a mark beside what is absent: a refresh has begun and not ended."""
+
+REFRESH_S = 3600.0
+"""Between two refreshes, at last, that the queue of the server is too short for."""
+
+LATER = frozenset({"BadRefreshInProgress"})
+"""Why a refresh is refused that may be asked for again soon."""
+NO_FILTER = frozenset(
+    {
+        "BadEventFilterInvalid",
+        "BadContentFilterInvalid",
+        "BadFilterElementInvalid",
+        "BadFilterLiteralInvalid",
+        "BadFilterNotAllowed",
+        "BadFilterOperandCountMismatch",
+        "BadFilterOperandInvalid",
+        "BadFilterOperatorInvalid",
+        "BadFilterOperatorUnsupported",
+        "BadMonitoredItemFilterInvalid",
+        "BadMonitoredItemFilterUnsupported",
+    }
+)
+"""Why an item is refused that another filter may get."""
+
+log = structlog.get_logger("opcua")
+
+
+class EventSubscription(GroupSubscription):
+    """A Subscriber of an event source of a device."""
+
+    def __init__(self, wire: Wire, device: Device, group: Group, schema: Schema, clock: Clock) -> None:
+        super().__init__(wire, device, group, (), Columns(schema, (), group), clock)
+        if group.events is None:
+            raise TypeError(f"{group.name} is no source of events")
+        self._source = group.events
+        self._schema = schema
+        self._log = log.bind(device=device.name, group=group.name)
+        self._told: set[tuple[str, str]] = set()
+        self._refused = ""
+        self._asked = Asked((), (), ())
+        self._events = EventColumns(schema, self._source, (), tuple)
+        self._within = self._kept = False
+        self._asking = self._spoiled = False
+        self._patience_s = ABSENT_S
+
+    @override
+    async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
+        """The news for as long as the session lasts. Raises DeviceError."""
+        async with aclosing(super().changes(mark)) as changes:
+            async for news in changes:
+                yield replace(news, refused=self._refused) if self._refused else news
+
+    @override
+    async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
+        self._asked = asked(self._source, going.session.namespaces)
+        self._items = _digest(self._group, self._source, self._asked)
+        self._events = EventColumns(
+            self._schema, self._source, self._asked.fields, lambda: going.session.namespaces
+        )
+        self._within = self._asking = False
+        held = await super()._take_over(going, mark)
+        if held is not None:
+            self._within, going.unsure = WITHIN in going.absent, OWED in going.absent
+            going.absent -= {WITHIN, OWED}
+            self._judge(NO_SUCH_NODE if MISSING in going.absent else "")
+        return held
+
+    @override
+    async def _again(self, going: _Going, sequence: int) -> News:
+        self._kept = True
+        try:
+            return await super()._again(going, sequence)
+        finally:
+            self._kept = False
+
+    @override
+    async def _read(self, going: _Going) -> News:
+        """Have the conditions told anew where something may have been missed; they come as notifications."""
+        unsure, going.unsure = going.unsure, False
+        if not unsure or ITEM in going.absent:
+            return News()
+        why = await going.session.refresh_conditions(going.subscription)
+        self._asking, self._spoiled = not why, False
+        if why in LATER:
+            _owe(going, ABSENT_S)
+        elif why:
+            self._once("conditions cannot be refreshed", why)
+        return News()
+
+    @override
+    async def _make(self, going: _Going) -> News:
+        await super()._make(going)
+        going.absent = {ITEM}
+        return await self._add_absent(going)
+
+    @override
+    async def _add_absent(self, going: _Going) -> News:
+        """Make the item if it is not there, and whatever else is owed."""
+        going.retry_at = asyncio.get_running_loop().time() + ABSENT_S
+        if MISSING in going.absent and asked(self._source, going.session.namespaces) != self._asked:
+            # It is made anew for all that can be asked for now; what happens meanwhile is a named loss.
+            await going.session.delete(going.subscription)
+            raise DeviceError("BadNodeIdUnknown", "the server has other namespaces now")
+        if OWED in going.absent:
+            going.absent.remove(OWED)
+            going.unsure = True
+        if ITEM in going.absent:
+            self._judge(await self._add(going))
+        return News()
+
+    async def _add(self, going: _Going) -> str:
+        """Make the item; why the server refuses it or part of it, empty when it does not."""
+        node, why = resolved(self._source.node, going.session.namespaces), NO_SUCH_NODE
+        if self._asked.missing:
+            going.absent.add(MISSING)
+            self._once("server lacks a namespace", ", ".join(self._asked.missing))
+        items = [] if node is None else [self._event_item(node, each) for each in self._asked.filters]
+        for item in items:
+            (result,) = await going.session.add_items(
+                going.subscription, [item], ua.TimestampsToReturn.Neither
+            )
+            if result.StatusCode.is_good():
+                going.absent.remove(ITEM)
+                # What held before it was there is told by a refresh.
+                going.unsure = True
+                self._note_fields(result.FilterResult)
+                return NO_SUCH_NODE if self._asked.missing else ""
+            refusal = name(result.StatusCode.value)
+            why = bad(refusal)
+            if refusal not in NO_FILTER:
+                break
+        return why
+
+    def _event_item(self, node: ua.NodeId, wanted: ua.EventFilter) -> ua.MonitoredItemCreateRequest:
+        request = ua.MonitoredItemCreateRequest()
+        request.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.EventNotifier)
+        request.MonitoringMode = ua.MonitoringMode.Reporting
+        request.RequestedParameters.SamplingInterval = ua.Duration(0.0)  # events are not sampled
+        request.RequestedParameters.QueueSize = ua.Counter(self._group.queue)
+        request.RequestedParameters.DiscardOldest = True
+        request.RequestedParameters.Filter = wanted
+        return request
+
+    def _note_fields(self, result: object) -> None:
+        """Tell which of the fields the server does not know: events will be without them."""
+        if not isinstance(result, ua.EventFilterResult):
+            return
+        names = [*FIRST, *(self._source.fields[i].name for i in self._asked.fields)]
+        for field, status in zip(names, result.SelectClauseResults, strict=False):
+            if not status.is_good():
+                self._once("server does not know a field", f"{field}: {name(status.value)}")
+
+    def _judge(self, refused: str) -> None:
+        """Enter why the server does not tell all that is wanted, or that it does."""
+        if refused and not self._refused:
+            self._log.warning("event source is refused", why=refused)
+        elif self._refused and not refused:
+            self._log.info("event source is there")
+        self._refused = refused
+
+    def _once(self, event: str, why: str) -> None:
+        if (event, why) not in self._told:
+            self._told.add((event, why))
+            self._log.warning(event, why=why)
+
+    # What a notification says
+
+    @override
+    def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
+        if told is None:
+            self._within = False
+            return News(loss=loss)
+        now_ns = self._clock()
+        scans: list[Scan] = []
+        for _, fields in told.events:
+            type_ = type_of(fields)
+            if type_ == OVERFLOW:
+                loss = loss or OVERFLOWED
+                self._overflowed(going)
+            elif type_ == REFRESH_REQUIRED:
+                going.unsure = True
+            else:
+                scans += self._record(type_, fields, now_ns)
+        if told.ended:
+            going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
+        going.session.held()
+        return News(scans, self._mark(going, told.sequence, scans, now_ns), loss)
+
+    def _overflowed(self, going: _Going) -> None:
+        """Have the conditions told anew; later and later where that is what the queue is too short for."""
+        if not self._asking:
+            going.unsure = True
+            return
+        self._spoiled = True
+        if OWED in going.absent:
+            return
+        _owe(going, self._patience_s)
+        self._patience_s = min(2 * self._patience_s, REFRESH_S)
+        self._once("queue is too short for a refresh", f"queue: {self._group.queue}")
+
+    def _record(self, type_: ua.NodeId | None, fields: Sequence[Answer], now_ns: int) -> list[Scan]:
+        severity = severity_of(fields)
+        if type_ not in OF_THE_TELLING and severity is not None and severity < self._source.severity:
+            return []  # the server does not filter by severity
+        full = self._within = self._within or type_ == REFRESH_START
+        if type_ == REFRESH_END:
+            full, self._within = True, False
+            if self._asking and not self._spoiled:
+                self._patience_s = ABSENT_S
+            self._asking = False
+        return [self._events.scan(fields, now_ns, full=full)]
+
+    def _mark(self, going: _Going, sequence: int, scans: Sequence[Scan], now_ns: int) -> Mark:
+        absent = going.absent | ({OWED} if going.unsure else set()) | ({WITHIN} if self._within else set())
+        known_ns = now_ns - round(self._group.interval_s * 1e9)
+        if self._kept:  # told once before: nobody says when
+            known_ns = min((known_ns, *(scan.time_ns for scan in scans if not scan.full)))
+        about = f"{self._items}:{','.join(map(str, sorted(absent)))}"
+        return Mark(going.session.server, going.subscription, sequence, about, known_ns)
+
+
+def _owe(going: _Going, seconds: float) -> None:
+    """A refresh is to be had, but not now."""
+    going.absent.add(OWED)
+    going.retry_at = asyncio.get_running_loop().time() + seconds
+
+
+def _digest(group: Group, source: EventSource, can: Asked) -> str:
+    """A hash of what is subscribed to, and how."""
+    how = (group.interval_s, group.queue, group.keepalive_s, group.lifetime_s)
+    return hashlib.sha256(repr((source, can.missing, how)).encode()).hexdigest()[:8]
