@@ -239,6 +239,12 @@ class App:
             orjson.dumps,
             orjson.loads,
             {name: short_name(document) for name, document in self._documents.items()},
+            frozenset(
+                (device.name, group.name)
+                for device in gateway.devices.values()
+                for group in device.groups.values()
+                if group.lane == "alarm"
+            ),
         )
         will = self._announcements.will(destination.name)
         return Uplink(

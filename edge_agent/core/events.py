@@ -39,12 +39,14 @@ SERVER = Place("", "i=2253")
 class EventField:
     """A field of events: `path` are the browse names that lead to it, each with the URI of its namespace.
 
-    Without a path it is the node of the condition itself.
+    Without a path it is the node of the condition itself. `owner` is the type of events that has it, in
+    namespace 0.
     """
 
     name: str
     path: tuple[tuple[str, str], ...]
     type: FieldType
+    owner: str = "i=2041"
 
     @property
     def column(self) -> Column:
@@ -56,13 +58,13 @@ class EventField:
 class EventSource:
     """Which events of a server are wanted, and what of them beside what all have.
 
-    Those of one of `types` (any, when there is none) or a type below it, from `severity` (1 to 1000) on,
-    that `node` tells.
+    Those of one of `types` (any, when there is none) or a type below it, from `severity` (1 to 1000) on
+    (0: also those of servers that say 0), that `node` tells.
     """
 
     node: Place = SERVER
     types: tuple[Place, ...] = ()
-    severity: int = 1
+    severity: int = 0
     fields: tuple[EventField, ...] = ()
 
     @property
@@ -71,17 +73,17 @@ class EventSource:
         return (*OF_ALL, *(field.column for field in self.fields))
 
 
-def _standard(name: str, path: str, type_: FieldType) -> EventField:
-    return EventField(name, tuple(("", each) for each in path.split("/") if each), type_)
+def _standard(name: str, path: str, type_: FieldType, owner: str) -> EventField:
+    return EventField(name, tuple(("", each) for each in path.split("/") if each), type_, owner)
 
 
 CONDITION = (
-    _standard("condition_id", "", "NodeId"),
-    _standard("condition_name", "ConditionName", "String"),
-    _standard("branch_id", "BranchId", "NodeId"),
-    _standard("active", "ActiveState/Id", "Boolean"),
-    _standard("acked", "AckedState/Id", "Boolean"),
-    _standard("retain", "Retain", "Boolean"),
+    _standard("condition_id", "", "NodeId", "i=2782"),
+    _standard("condition_name", "ConditionName", "String", "i=2782"),
+    _standard("branch_id", "BranchId", "NodeId", "i=2782"),
+    _standard("active", "ActiveState/Id", "Boolean", "i=2915"),
+    _standard("acked", "AckedState/Id", "Boolean", "i=2881"),
+    _standard("retain", "Retain", "Boolean", "i=2782"),
 )
 """What tells one state of an alarm from another (OPC UA Part 9, 5.5.2, 5.7.2, 5.8.2)."""
 
@@ -98,5 +100,7 @@ class Everything:
         """The event."""
         return scan
 
-    def confirm(self, now_ns: int) -> None:
+    def confirm(self, now_ns: int) -> Scan | None:
         """Nothing: the source lives, and no event says so."""
+        del now_ns
+        return None

@@ -56,7 +56,8 @@ def state(number: int) -> State:
 
 def severity(source: EventSource, number: int) -> int:
     """How severe event `number` is."""
-    return source.severity + number % (1001 - source.severity)
+    least = max(1, source.severity)
+    return least + number % (1001 - least)
 
 
 def value(field: EventField, number: int) -> object:

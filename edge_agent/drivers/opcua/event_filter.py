@@ -1,8 +1,8 @@
 """What a server is asked of its events: which fields, and of which events.
 
-The fields are asked for as those of any event: a server then takes the path wherever it leads somewhere
-(OPC UA Part 4, 7.4.4.5). Beside the wanted events the filter lets pass those that say how the telling goes:
-some servers filter these as well, though they must not (Part 9, 4.5).
+Fields of a profile are asked for as those of any event: a server then takes the path wherever it leads
+somewhere (OPC UA Part 4, 7.4.4.5). Beside the wanted events the filter lets pass those that say how the
+telling goes: some servers filter these as well, though they must not (Part 9, 4.5).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from edge_agent.core.events import EventSource, Place
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 
 BASE_EVENT = node_id(ua.ObjectIds.BaseEventType, 0)
-CONDITION_TYPE = node_id(ua.ObjectIds.ConditionType, 0)
 REFRESH_START = node_id(ua.ObjectIds.RefreshStartEventType, 0)
 REFRESH_END = node_id(ua.ObjectIds.RefreshEndEventType, 0)
 REFRESH_REQUIRED = node_id(ua.ObjectIds.RefreshRequiredEventType, 0)
@@ -43,8 +42,12 @@ def asked(source: EventSource, namespaces: Sequence[str]) -> Asked:
     paths = [_path(field.path, namespaces) for field in source.fields]
     types = [(place, resolved(place, namespaces)) for place in source.types]
     known = [node for _, node in types if node is not None]
-    clauses = [_clause([ua.QualifiedName(name, 0)]) for name in FIRST]
-    clauses += [_clause(path) for path in paths if path is not None]
+    clauses = [_field(name) for name in FIRST]
+    clauses += [
+        _clause(path, field.owner)
+        for path, field in zip(paths, source.fields, strict=True)
+        if path is not None
+    ]
     filters = [] if source.types and not known else _filters(clauses, known, source.severity)
     return Asked(
         tuple(filters),
@@ -70,17 +73,17 @@ def _path(path: Sequence[tuple[str, str]], namespaces: Sequence[str]) -> list[ua
     return found
 
 
-def _clause(path: list[ua.QualifiedName]) -> ua.SimpleAttributeOperand:
-    if not path:  # the condition itself, which is no field of it (Part 9, 5.5.2)
-        return ua.SimpleAttributeOperand(CONDITION_TYPE, [], ua.IntegerId(ua.AttributeIds.NodeId))
-    return ua.SimpleAttributeOperand(BASE_EVENT, path, ua.IntegerId(ua.AttributeIds.Value))
+def _clause(path: list[ua.QualifiedName], owner: str) -> ua.SimpleAttributeOperand:
+    # The condition itself is no field of its events (Part 9, 5.5.2).
+    attribute = ua.AttributeIds.Value if path else ua.AttributeIds.NodeId
+    return ua.SimpleAttributeOperand(resolved(Place("", owner), ()), path, ua.IntegerId(attribute))
 
 
 def _filters(
     clauses: list[ua.SimpleAttributeOperand], types: Sequence[ua.NodeId], severity: int
 ) -> list[ua.EventFilter]:
     wanted = None if BASE_EVENT in types else _any([_of_type(node) for node in types])
-    if severity > 1:
+    if severity:
         least = _Test(
             ua.FilterOperator.GreaterThanOrEqual,
             (_field("Severity"), _literal(ua.Variant(ua.UInt16(severity), ua.VariantType.UInt16))),
@@ -139,7 +142,9 @@ def _content(test: _Test) -> ua.ContentFilter:
 
 
 def _field(name: str) -> ua.SimpleAttributeOperand:
-    return _clause([ua.QualifiedName(name, 0)])
+    return ua.SimpleAttributeOperand(
+        BASE_EVENT, [ua.QualifiedName(name, 0)], ua.IntegerId(ua.AttributeIds.Value)
+    )
 
 
 def _literal(value: ua.Variant) -> ua.LiteralOperand:

@@ -193,13 +193,17 @@ class EventSubscription(GroupSubscription):
         return request
 
     def _note_fields(self, result: object) -> None:
-        """Tell which of the fields the server does not know: events will be without them."""
+        """Tell which of the fields the server does not promise; some know them all the same."""
         if not isinstance(result, ua.EventFilterResult):
             return
         names = [*FIRST, *(self._source.fields[i].name for i in self._asked.fields)]
-        for field, status in zip(names, result.SelectClauseResults, strict=False):
-            if not status.is_good():
-                self._once("server does not know a field", f"{field}: {name(status.value)}")
+        doubts = [
+            f"{field} {name(status.value)}"
+            for field, status in zip(names, result.SelectClauseResults, strict=False)
+            if not status.is_good()
+        ]
+        if doubts:
+            self._log.info("server does not promise fields", fields=doubts)
 
     def _judge(self, refused: str) -> None:
         """Enter why the server does not tell all that is wanted, or that it does."""

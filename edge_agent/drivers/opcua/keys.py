@@ -132,7 +132,7 @@ class OpcUaGroupKeys(GroupKeys):
         "every alarm; any unless written",
     )
     severity: Annotated[int, Key(ge=1, le=1000)] | None = Key(
-        None, description="the least severity that is wanted; 1, which is all, unless written"
+        None, description="the least severity that is wanted, 1000 being the most severe; any unless written"
     )
     conditions: bool | None = Key(
         None,
