@@ -19,7 +19,7 @@ OF_ALL = (
 ABSENT = bad("absent")
 """The quality of a field that an event does not have: it is left out, and nothing is wrong with it."""
 
-FieldType = BuiltIn | Literal["NodeId"]
+FieldType = Literal[BuiltIn, "NodeId"]
 """Types that a field can have; a NodeId is told as text, with the URI of its namespace."""
 
 

@@ -54,6 +54,11 @@ WITHIN = 3
 REFRESH_S = 3600.0
 """Between two refreshes, at last, that the queue of the server is too short for."""
 
+BEGINNING = 0
+"""The number of a mark before the first notification of a subscription, which has number 1."""
+WITHIN_S = 60.0
+"""How long after a refresh began without ending what comes is no part of it any more."""
+
 LATER = frozenset({"BadRefreshInProgress"})
 """Why a refresh is refused that may be asked for again soon."""
 NO_FILTER = frozenset(
@@ -92,7 +97,14 @@ class EventSubscription(GroupSubscription):
         self._events = EventColumns(schema, self._source, (), tuple)
         self._within = self._kept = False
         self._asking = self._spoiled = False
+        self._began_at = 0.0
         self._patience_s = ABSENT_S
+
+    @override
+    def stored(self, mark: Mark) -> None:
+        """What came up to this mark is durable, or named as lost: the server may forget it."""
+        if mark.sequence != BEGINNING:
+            super().stored(mark)
 
     @override
     async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
@@ -112,6 +124,7 @@ class EventSubscription(GroupSubscription):
         held = await super()._take_over(going, mark)
         if held is not None:
             self._within, going.unsure = WITHIN in going.absent, OWED in going.absent
+            self._began_at = asyncio.get_running_loop().time()
             going.absent -= {WITHIN, OWED}
             self._judge(NO_SUCH_NODE if MISSING in going.absent else "")
         return held
@@ -155,9 +168,13 @@ class EventSubscription(GroupSubscription):
         if OWED in going.absent:
             going.absent.remove(OWED)
             going.unsure = True
+        if ITEM not in going.absent:
+            return News()
+        self._judge(await self._add(going))
         if ITEM in going.absent:
-            self._judge(await self._add(going))
-        return News()
+            return News()
+        # Where to go on is known before anything has happened: what does while we are away is not missed.
+        return News(mark=self._mark(going, BEGINNING, (), self._clock()))
 
     async def _add(self, going: _Going) -> str:
         """Make the item; why the server refuses it or part of it, empty when it does not."""
@@ -225,6 +242,8 @@ class EventSubscription(GroupSubscription):
         if told is None:
             self._within = False
             return News(loss=loss)
+        if asyncio.get_running_loop().time() > self._began_at + WITHIN_S:
+            self._within = False
         now_ns = self._clock()
         scans: list[Scan] = []
         for _, fields in told.events:
@@ -243,6 +262,7 @@ class EventSubscription(GroupSubscription):
 
     def _overflowed(self, going: _Going) -> None:
         """Have the conditions told anew; later and later where that is what the queue is too short for."""
+        self._within = False
         if not self._asking:
             going.unsure = True
             return
@@ -257,7 +277,9 @@ class EventSubscription(GroupSubscription):
         severity = severity_of(fields)
         if type_ not in OF_THE_TELLING and severity is not None and severity < self._source.severity:
             return []  # the server does not filter by severity
-        full = self._within = self._within or type_ == REFRESH_START
+        if type_ == REFRESH_START:
+            self._within, self._began_at = True, asyncio.get_running_loop().time()
+        full = self._within
         if type_ == REFRESH_END:
             full, self._within = True, False
             if self._asking and not self._spoiled:

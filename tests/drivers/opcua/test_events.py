@@ -117,6 +117,23 @@ async def test_what_was_not_stored_can_be_had_again_and_nothing_is_told_twice(pl
     assert refreshes(again) == []
 
 
+async def test_what_happens_before_the_first_event_was_told_is_not_missed(plc: OpcUaPlc) -> None:
+    async with subscriber(plc) as events:
+        first = await taken(events, None, lambda found: bool(marks(found)))
+        events.stored(marks(first)[0])
+    seen = plc.happenings.numbers["alarms"]
+    await plc.happenings.happen(5)
+
+    async with subscriber(plc) as events:
+        again = await taken(events, marks(first)[0], lambda found: seen + 5 in numbers(found))
+
+    assert marks(first)[0].sequence == 0
+    assert losses(again) == []
+    first_had = numbers(again)[0]
+    assert first_had <= seen + 1
+    assert numbers(again) == list(range(first_had, first_had + len(numbers(again))))
+
+
 async def test_a_cut_link_costs_no_event(plc: OpcUaPlc) -> None:
     found: list[News] = []
     for _ in range(3):
