@@ -128,7 +128,6 @@ async def test_what_was_not_stored_can_be_had_again_and_nothing_is_told_twice(pl
 async def test_what_happens_before_the_first_event_was_told_is_not_missed(still: OpcUaPlc) -> None:
     async with subscriber(still) as events:
         first = await taken(events, None, lambda found: bool(marks(found)))
-        events.stored(marks(first)[0])
     await still.happenings.happen(5)
 
     async with subscriber(still) as events:

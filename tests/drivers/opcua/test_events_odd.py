@@ -50,6 +50,7 @@ class FakeSession:
     filters: list[ua.EventFilter] = field(default_factory=list)
     refreshed_at: list[float] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
     listener: Listener | None = None
     failure: DeviceError | None = None
     server: str = "server"
@@ -82,6 +83,9 @@ class FakeSession:
     def forget(self, _subscription: int) -> None:
         self.listener = None
 
+    def acknowledge(self, _subscription: int, sequence: int) -> None:
+        self.acknowledged.append(sequence)
+
     def held(self) -> None:
         """Nothing bounds what waits here."""
 
@@ -111,6 +115,8 @@ async def followed(
     async with aclosing(subscriber.changes(None)) as changes, asyncio.timeout(20_000):
         async for news in changes:
             found.append(news)
+            if news.mark is not None:
+                subscriber.stored(news.mark)
             if enough(found):
                 break
     return found
@@ -185,7 +191,8 @@ async def test_refreshes_that_the_queue_is_too_short_for_come_later_and_later() 
         nonlocal sequence
         if len(session.refreshed_at) > sequence:
             sequence += 1
-            session.tell(sequence, ua.ObjectIds.EventQueueOverflowEventType, ua.ObjectIds.RefreshEndEventType)
+            overflow = ua.ObjectIds.EventQueueOverflowEventType
+            session.tell(sequence, overflow, overflow, ua.ObjectIds.RefreshEndEventType)
         return len(session.refreshed_at) == 5
 
     with capture_logs() as logs:
@@ -223,3 +230,18 @@ async def test_a_refresh_that_does_not_end_is_over_after_a_while() -> None:
     await playing
 
     assert [scan.full for each in news for scan in each.scans] == [True, True, False]
+
+
+@at_once
+async def test_the_beginning_is_no_notification_that_the_server_could_forget() -> None:
+    session = FakeSession()
+
+    def enough(found: list[News]) -> bool:
+        if len([each for each in found if each.mark]) == 1:
+            session.tell(1, 2915)
+        return len([each for each in found if each.mark]) == 2
+
+    news = await followed(session, enough)
+
+    assert [each.mark.sequence for each in news if each.mark] == [0, 1]
+    assert session.acknowledged == [1]
