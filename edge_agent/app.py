@@ -46,7 +46,7 @@ from edge_agent.flow.poller import Polling, poll
 from edge_agent.flow.subscriber import Following, Follows, follow
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.mqtt.link import MqttLink
-from edge_agent.ops import control, reading, writing
+from edge_agent.ops import calling, control, reading, writing
 from edge_agent.ops.machine import machine_name
 from edge_agent.ports import Link, Message
 from edge_agent.supervise import supervise
@@ -136,7 +136,7 @@ class App:
     async def _devices(self, buffer: Buffer) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             protocols = {each.profile.protocol for each in self._gateway.devices.values()}
-            drivers = {name: driver(name) for name in protocols}
+            drivers = {name: driver(name, control.runtime_folder()) for name in protocols}
             for name, connection in self._gateway.connections.items():
                 users = [each for each in self._gateway.devices.values() if each.connection == name]
                 if not users:
@@ -156,6 +156,9 @@ class App:
     def _groups(self, device: Device, poller: PolledDevice, buffer: Buffer) -> Callable[[], Any]:
         """What runs for a device: one task per group that has anything to say, and who asks what it is."""
         groups = [(group, poller.schemas[name]) for name, group in device.groups.items()]
+        if isinstance(poller, FollowedDevice):
+            followed = poller
+            self._announcements.health[device.name].clock_offset_s = lambda: followed.clock_offset_s
         works = [
             self._following(group, schema, poller, buffer)
             if group.mode != "read" and isinstance(poller, FollowedDevice)
@@ -278,6 +281,7 @@ class App:
             "status": control.Answering(status),
             "read": control.Answering(self._read, reading.WITHIN_S),
             "write": control.Answering(self._write, writing.LONGEST_S + reading.WITHIN_S),
+            "call": control.Answering(self._call, calling.LONGEST_S + reading.WITHIN_S),
         }
 
     async def _read(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -311,14 +315,21 @@ class App:
     async def _write(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write one value for whoever asks, before all polls."""
         order = writing.Order.of(request)
-        device = self._pollers.get(order.device)
+        return (await writing.written(order, await self._reached(order.device))).document()
+
+    async def _call(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Call a method for whoever asks."""
+        wanted = calling.Request.of(request)
+        return (await calling.called(wanted, await self._reached(wanted.device))).document()
+
+    async def _reached(self, name: str) -> PolledDevice:
+        """A device that is to do something, over its connection, opened if need be. Raises EdgeAgentError."""
+        device = self._pollers.get(name)
         if device is None:
-            raise EdgeAgentError(
-                f"the running agent has no device '{order.device}'; was it configured later?"
-            )
+            raise EdgeAgentError(f"the running agent has no device '{name}'; was it configured later?")
         with suppress(DeviceError):  # the result tells of it
-            await self._reach[order.device]()
-        return (await writing.written(order, device)).document()
+            await self._reach[name]()
+        return device
 
     def status(self) -> Mapping[str, Any]:
         """Everything `edge-agent status` shows. Times in ms UTC, sizes in bytes."""

@@ -75,19 +75,52 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """How a call ended: what came of it, by name, as JSON can have it, and the server's word for it.
+
+    `signature` is the method with its arguments, as the server tells them. `failure` is why the request was
+    not answered, which does not say that it was not carried out; empty when it was.
+    """
+
+    signature: str
+    outputs: Sequence[tuple[str, object]]
+    status: str
+    failure: str = ""
+
+
+@runtime_checkable
+class Caller(Protocol):
+    """One device that does something when it is asked to."""
+
+    async def call(self, method: str, arguments: Sequence[str], within_s: float) -> Called:
+        """Call a method with what a person gave for its arguments: in their order, or each as NAME=VALUE.
+
+        Once, never repeated. Raises ValueError, in words with the signature, for arguments that do not fit,
+        KeyError for a method that does not exist, DeviceError when the device refuses or cannot be reached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What a server told of a group: scans in their order, or none, which is a sign of life.
 
     `mark` is where the server's notifications stand behind these scans; whoever takes them in says `stored`.
     `loss` is the reason of a gap before them: samples that the server dropped or that could not be had again.
-    `complete` says that the scan holds the present value of every tag, read just now. `refused` is why the
-    server tells nothing of an event source; empty when it does.
+    It lies between what was known before and `until_ns` (UTC), None for the first of these scans.
+    `complete` says that the scan holds the present value of every tag, read just now; `filled` that the
+    scans are what the device had recorded: older than what was told before. `known_ns` is the time up to
+    which nothing more can come (UTC, by the clock that gives the scans their times), None where it follows
+    from the scans. `refused` is why the server does not tell all of an event source; empty when it does.
     """
 
     scans: Sequence[Scan] = ()
     mark: Mark | None = None
     loss: str = ""
     complete: bool = False
+    until_ns: int | None = None
+    filled: bool = False
+    known_ns: int | None = None
     refused: str = ""
 
 

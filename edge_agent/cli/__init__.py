@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "what a running agent is doing",
     "read": "what a device says now, once",
     "write": "one value to a device, once, and what it shows afterwards",
+    "call": "a method of a device, once, and what came of it",
     "browse": "what an OPC UA server offers, and a first profile of it",
     "explain": "what a device will be asked, how often, and what that costs",
     "endpoints": "what an OPC UA server offers, and what to write to use it",

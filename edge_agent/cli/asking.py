@@ -15,7 +15,8 @@ from edge_agent.buffer.buffer import owner
 from edge_agent.config.settings import Device, Gateway
 from edge_agent.drivers.driver import Driver, driver
 from edge_agent.errors import EdgeAgentError
-from edge_agent.ops import control, logs, reading, writing
+from edge_agent.ops import calling, control, logs, reading, writing
+from edge_agent.ops.calling import Outcome, Request
 from edge_agent.ops.reading import Reading
 from edge_agent.ops.writing import Order, Result
 
@@ -78,6 +79,19 @@ def written_by_agent(gateway: Gateway, order: Order) -> Result:
     return Result(**control.ask(path, "write", within_s=within_s, **_asked(order)))
 
 
+def called_by_agent(gateway: Gateway, request: Request) -> Outcome:
+    """What came of a call that the running agent has made. Raises EdgeAgentError."""
+    path = control.socket_path(gateway.buffer.path.parent)
+    within_s = request.within_s + reading.WITHIN_S
+    asked = {
+        "device": request.device,
+        "method": request.method,
+        "arguments": list(request.arguments),
+        "take_s": request.within_s,
+    }
+    return Outcome.of(control.ask(path, "call", within_s=within_s, **asked))
+
+
 def _asked(order: Order) -> dict[str, object]:
     return {"device": order.device, "column": order.column, "text": order.text, "take_s": order.within_s}
 
@@ -121,6 +135,10 @@ class OwnConnection:
         """Write to a device that is behind it. Raises EdgeAgentError."""
         return await writing.written(order, self.driver.device(self.wire, device, b"{}", time.time_ns))
 
+    async def call(self, device: Device, request: Request) -> Outcome:
+        """Call a method of a device that is behind it. Raises EdgeAgentError."""
+        return await calling.called(request, self.driver.device(self.wire, device, b"{}", time.time_ns))
+
 
 @asynccontextmanager
 async def opened(gateway: Gateway, device: Device) -> AsyncIterator[OwnConnection]:
@@ -140,3 +158,9 @@ async def written_directly(gateway: Gateway, device: Device, order: Order) -> Re
     """What came of an order over a connection of our own. Raises EdgeAgentError."""
     async with opened(gateway, device) as connection:
         return await connection.write(device, order)
+
+
+async def called_directly(gateway: Gateway, device: Device, request: Request) -> Outcome:
+    """What came of a call over a connection of our own. Raises EdgeAgentError."""
+    async with opened(gateway, device) as connection:
+        return await connection.call(device, request)

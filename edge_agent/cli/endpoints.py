@@ -10,7 +10,8 @@ from edge_agent.cli import asking
 from edge_agent.cli.advice import unreached
 from edge_agent.cli.codes import OK, UNREACHABLE, USAGE, Ended
 from edge_agent.cli.table import table
-from edge_agent.drivers.opcua.connection import BROKEN, endpoint, host_of
+from edge_agent.drivers.opcua.connection import endpoint
+from edge_agent.drivers.opcua.place import BROKEN, host_of
 from edge_agent.errors import DeviceError
 
 if TYPE_CHECKING:

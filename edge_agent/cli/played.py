@@ -63,7 +63,8 @@ class Played:
     """A simulated PLC. `place` names where it shall be, a serial port or the address of a socket.
 
     `obey` does a command: ValueError or OSError, with words for the user, when that cannot be. `where` is
-    known inside its context. `gone` is set when its place has ended. `counts` are requests and faults.
+    known inside its context. `gone` is set when its place has ended. `counts` are requests and faults,
+    `clients` sessions and subscriptions, each where they are counted.
     """
 
     plc: Plc
@@ -72,6 +73,7 @@ class Played:
     where: Callable[[], Where]
     gone: asyncio.Event | None = None
     counts: Callable[[], tuple[int, Mapping[str, int]]] | None = None
+    clients: Callable[[], tuple[int, int]] | None = None
     serial: bool = False
 
 
@@ -83,6 +85,7 @@ def played(profile: Profile, args: argparse.Namespace) -> Played:
     """
     if profile.protocol == "modbus":
         _refuse(args, ("secure",), "Modbus has no certificates")
+        _refuse(args, ("user",), "Modbus has no users")
         return _modbus(profile, args)
     strange = _given(args, OF_MODBUS)
     if strange:
@@ -109,6 +112,13 @@ def count(requests: int, injected: Mapping[str, int], *, as_json: bool) -> str:
     return f"{requests} requests; faults: {kinds or 'none'}"
 
 
+def present(sessions: int, subscriptions: int, *, as_json: bool) -> str:
+    """The line that says what clients have at a server just now."""
+    if as_json:
+        return json.dumps({"sessions": sessions, "subscriptions": subscriptions})
+    return f"{sessions} sessions, {subscriptions} subscriptions"
+
+
 def _modbus(profile: Profile, args: argparse.Namespace) -> Played:
     at = _place(args)
     plc = ModbusPlc(profile.tags, at=at, units=args.units or (1,), others=args.others)
@@ -131,22 +141,29 @@ def _opcua(profile: Profile, args: argparse.Namespace) -> Played:
     host, port = args.host or HOST, PORTS["opcua"] if args.port is None else args.port
     security = Security() if args.secure else None
     events = {name: group.events for name, group in profile.groups.items() if group.events is not None}
+    if args.user is not None:
+        security = security or Security(policies=(), open=True)
+        security.logins, security.users = ("password",), dict([args.user])
     plc = OpcUaPlc(profile.tags, host=host, port=port, security=security)
     plc.happenings = Happenings(events)
     known = {**FOR_ALL, **FOR_OPCUA}
 
     async def obey(command: str) -> None:
-        deed = {"cut": plc.cut, "restart": plc.restart}.get(command)
+        deeds = {"cut": plc.cut, "restart": plc.restart, "forget": plc.forget, "drop": plc.drop}
+        deed = deeds.get(command)
         await (deed() if deed else plc.switch(switched(plc.faults, command, known)))
 
     def where() -> Where:
         facts = {"host": host, "port": plc.port, "endpoint": plc.endpoint}
-        if security is None:
+        if not args.secure or security is None:
             return Where(f"at {plc.endpoint}", facts, host)
         shown = security.certificate.fingerprint
         return Where(f"at {plc.endpoint}, certificate {shown}", {**facts, "fingerprint": shown}, host)
 
-    return Played(plc, f"{host} port {port}", obey, where)
+    def clients() -> tuple[int, int]:
+        return plc.sessions, plc.subscriptions
+
+    return Played(plc, f"{host} port {port}", obey, where, clients=clients)
 
 
 def _place(args: argparse.Namespace) -> Place:

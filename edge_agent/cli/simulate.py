@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge_agent.cli.played import HOST, PORTS, Played, announcement, count, played
+from edge_agent.cli.played import HOST, PORTS, Played, announcement, count, played, present
 from edge_agent.cli.typed import lines
 from edge_agent.config.problems import Problem, render
 from edge_agent.config.profile import load_profile
@@ -50,6 +50,9 @@ Modbus:
   `late` is how late what is drawn to be slow is; `without` is not drawn.
 OPC UA:
 {_listed(FOR_OPCUA)}
+  `limits 10` is for each of read, items, browse, translate, register, history;
+  `limits read 10,items 5` for these. `untold` behind it: the server keeps its
+  limits without telling them; `too-large`: it refuses with BadResponseTooLarge.
 """
 
 
@@ -62,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secure", action="store_true", help="OPC UA: signed and encrypted only, with a new certificate"
     )
+    parser.add_argument("--user", type=_user, metavar="NAME:PASSWORD", help="OPC UA: who is let in, alone")
     modbus = parser.add_argument_group("Modbus")
     modbus.add_argument("--mode", choices=["tcp", "rtu", "ascii"], help="framing (tcp; rtu on a serial port)")
     modbus.add_argument("--udp", action="store_true", help="datagrams instead of connections")
@@ -142,6 +146,8 @@ async def _obey(playing: Played, stop: asyncio.Event, *, as_json: bool) -> None:
             return
         if command == "count" and playing.counts is not None:
             print(count(*playing.counts(), as_json=as_json), flush=True)
+        elif command == "count" and playing.clients is not None:
+            print(present(*playing.clients(), as_json=as_json), flush=True)
         elif command:
             try:
                 await playing.obey(command)
@@ -188,6 +194,13 @@ def _units(text: str) -> tuple[int, ...]:
         return numbers(text, 255)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _user(text: str) -> tuple[str, str]:
+    name, _, password = text.partition(":")
+    if not name or not password:
+        raise argparse.ArgumentTypeError(f"{text!r} is no user; write it like edge:secret")
+    return name, password
 
 
 def _seconds(text: str) -> float:

@@ -21,6 +21,7 @@ from edge_agent.config.settings import (
 )
 from edge_agent.core.claims import Claim
 from edge_agent.core.model import Value
+from edge_agent.core.nodes import Method
 
 Decoded = Callable[[Profile, GoldenTest], Mapping[str, tuple[Value, str]]]
 """Value and quality of every column that a golden test says anything of, decoded as in a poll."""
@@ -34,6 +35,7 @@ class Contents:
     limits: Limits | NodeLimits
     tests: tuple[GoldenTest, ...]
     identify: tuple[Claim, ...] = ()
+    methods: tuple[Method, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ def profile_of(section: Section, kinds: Mapping[str, Kind], digest: str) -> Prof
         limits=contents.limits,
         tests=contents.tests,
         identify=contents.identify,
+        methods=contents.methods,
     )
 
 

@@ -9,7 +9,7 @@ from edge_agent.core.cadence import phase
 from edge_agent.core.claims import Claim
 from edge_agent.core.events import EventSource
 from edge_agent.core.model import Value
-from edge_agent.core.nodes import Node
+from edge_agent.core.nodes import Method, Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
@@ -29,7 +29,8 @@ class Group:
     of one scan may lie apart before each tag gets a time of its own. `timestamp` says whose time counts.
     What is subscribed to is sampled by the server every `sampling_s`, queued up to `queue` samples a tag,
     and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
-    keeps the subscription of a client that is away for `lifetime_s`. `register` has nodes registered first.
+    keeps the subscription of a client that is away for `lifetime_s`. What is lost nevertheless is filled from
+    what the server has recorded, `history_s` back; 0 is not at all. `register` has nodes registered first.
     With mode "events" there are no tags: `events` says what is told. What is in lane "alarm" is sent first.
     """
 
@@ -45,6 +46,7 @@ class Group:
     queue: int = 10
     keepalive_s: float = 5.0
     lifetime_s: float = 120.0
+    history_s: float = 0.0
     register: bool = False
     lane: Lane = "data"
     events: EventSource | None = None
@@ -147,6 +149,7 @@ class Profile:
 
     `digest` is the SHA-256, in hex, of the file, of the files it extends and of its parameters. `families`
     names the tags that each entry with `for` has become. `identify` is what such devices say of themselves.
+    `methods` are those that may be called.
     """
 
     id: str
@@ -160,6 +163,7 @@ class Profile:
     tests: tuple[GoldenTest, ...] = ()
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     identify: tuple[Claim, ...] = ()
+    methods: tuple[Method, ...] = ()
 
 
 Transport = Literal["tcp", "udp", "tls", "serial"]

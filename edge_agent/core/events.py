@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_agent.core.model import Column, Scan, bad
-from edge_agent.core.nodes import STORES, BuiltIn
+from edge_agent.core.nodes import STORES, BuiltIn, Spot
 
 OF_ALL = (
     Column("id", "s"),
@@ -23,15 +23,7 @@ FieldType = Literal[BuiltIn, "NodeId"]
 """Types that a field can have; a NodeId is told as text, with the URI of its namespace."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A node of a server: `namespace` is a URI, empty for namespace 0, `id` its identifier with its kind."""
-
-    namespace: str
-    id: str
-
-
-SERVER = Place("", "i=2253")
+SERVER = Spot("", "i=2253")
 """The Server object, which hands on the events of all its address space (OPC UA Part 5, 6.3.3)."""
 
 
@@ -62,8 +54,8 @@ class EventSource:
     (0: also those of servers that say 0), that `node` tells.
     """
 
-    node: Place = SERVER
-    types: tuple[Place, ...] = ()
+    node: Spot = SERVER
+    types: tuple[Spot, ...] = ()
     severity: int = 0
     fields: tuple[EventField, ...] = ()
 

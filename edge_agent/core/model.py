@@ -80,6 +80,7 @@ class Scan:
     `quality` is None when every value is good. `offsets_ms` gives, when the requests of a scan lie further
     apart than the group's time resolution, each value's distance from `time_ns`. `full` marks a scan that
     carries every column on purpose. `lag_ns` is agent time minus `time_ns` when that is not agent time.
+    `filled` marks what a device had recorded and gave later: it is older than what was told before it.
     """
 
     schema: Schema
@@ -90,6 +91,7 @@ class Scan:
     offsets_ms: tuple[float, ...] | None = None
     full: bool = False
     lag_ns: int = 0
+    filled: bool = False
 
 
 def bad(reason: str) -> str:

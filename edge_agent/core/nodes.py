@@ -56,6 +56,23 @@ STORES: Mapping[BuiltIn, Store] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A node of any kind. `namespace` and `id` as those of a Node."""
+
+    namespace: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What an object of a server does when it is asked to; its arguments are the server's to tell."""
+
+    name: str
+    object: Spot
+    method: Spot
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One tag in the address space of a server.
 

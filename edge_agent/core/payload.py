@@ -106,8 +106,8 @@ def _head(scan: Scan) -> dict[str, object]:
     document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
     if scan.lag_ns:
         document["a"] = milliseconds(scan.lag_ns)
-    if scan.full:
-        document["k"] = 1
+    if scan.full or scan.filled:
+        document["f" if scan.filled else "k"] = 1
     return document
 
 

@@ -2,7 +2,7 @@
 
 Layout, little endian (the schema gives names and kinds, the frame header the time):
 
-    flags       u8      1 full, 2 index, 4 quality, 8 offsets, 16 lag, 32 wide offsets
+    flags       u8      1 full, 2 index, 4 quality, 8 offsets, 16 lag, 32 wide offsets, 64 filled later
     lag         i64     ns, agent time minus the scan's time; when flag 16
     index       u16 count, then u16 per carried column; when flag 2, else all columns are carried
     quality     u8 count, that many texts (u8 length, UTF-8), then u8 per carried column: 0 good, k the k-th
@@ -36,7 +36,7 @@ class Record:
     end: Position
 
 
-FULL, INDEX, QUALITY, OFFSETS, LAG, WIDE = 1, 2, 4, 8, 16, 32
+FULL, INDEX, QUALITY, OFFSETS, LAG, WIDE, FILLED = 1, 2, 4, 8, 16, 32, 64
 NARROW_US = 2**31 - 1
 LONGEST_TEXT = 65535
 """Bytes of one text value; longer ones are cut at a character."""
@@ -92,7 +92,8 @@ def decode(schema: Schema, time_ns: int, payload: bytes) -> Scan:
         values = _regrouped(columns, values, payload, at + packer.size)
     if quality is not None:
         values = tuple(None if q.startswith("bad:") else v for v, q in zip(values, quality, strict=True))
-    return Scan(schema, time_ns - lag, values, quality, index, offsets, bool(flags & FULL), lag)
+    full, filled = bool(flags & FULL), bool(flags & FILLED)
+    return Scan(schema, time_ns - lag, values, quality, index, offsets, full, lag, filled)
 
 
 _I64 = Struct("<q")
@@ -101,7 +102,7 @@ _ZEROS: dict[str, Value] = {**dict.fromkeys("bBhHiIqQ", 0), "?": False, "e": 0.0
 
 def _pack_beside(scan: Scan) -> bytearray:
     """All but the values: flags and what they announce."""
-    out = bytearray((FULL if scan.full else 0,))
+    out = bytearray(((FULL if scan.full else 0) | (FILLED if scan.filled else 0),))
     if scan.lag_ns:
         out[0] |= LAG
         out += _I64.pack(scan.lag_ns)

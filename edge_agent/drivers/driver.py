@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from edge_agent.config import settings
@@ -29,6 +30,11 @@ class PolledDevice(Poller, Identifying, Protocol):
 @runtime_checkable
 class FollowedDevice(PolledDevice, Protocol):
     """A device whose groups can be subscribed to as well."""
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far its clock is ahead of ours; None while it has not said what time it is."""
+        ...
 
     def subscriber(self, group: str) -> Subscriber:
         """The news of a group."""
@@ -103,7 +109,10 @@ class Browsing(Driver, Protocol):
         ...
 
 
-def driver(protocol: str) -> Driver:
-    """A driver of a protocol, for all its connections; imports its library now."""
+def driver(protocol: str, runtime: Path | None = None) -> Driver:
+    """A driver of a protocol, for all its connections; imports its library now.
+
+    `runtime` is a folder for what shall outlive the process but not the machine, in no case on a disk.
+    """
     module, _, name = _BUILT_IN[protocol].partition(":")
-    return cast("Driver", getattr(import_module(module), name)())
+    return cast("Driver", getattr(import_module(module), name)(runtime))

@@ -47,6 +47,7 @@ class Health:
         self.why = ""
         self.identified = Identified()
         self.refused: Sequence[str] = ()
+        self.clock_offset_s: Callable[[], float | None] = lambda: None
         self._appeared = asyncio.Event()
         self._clock = clock
         self._changed = changed
@@ -108,6 +109,7 @@ class Health:
             "identity": self.identified.says or None,
             "confirmed": self.identified.confirmed,
             "mismatch": None if self.identified.mismatch is None else self.identified.mismatch.words,
+            "clock_offset_s": self.clock_offset_s(),
             "refused": list(self.refused),
         }
 

@@ -52,6 +52,11 @@ class Intake:
             return None
         return self.store(worth)
 
+    def fill(self, scan: Scan) -> None:
+        """Store what a device had recorded while it was away: no news, and all of it counts."""
+        self.read += 1
+        self.store(scan)
+
     def store(self, scan: Scan) -> Awaitable[None]:
         """Store a scan as it is; the next one is full when this one could not be stored."""
         stored = self._append(scan)

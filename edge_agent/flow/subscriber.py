@@ -62,7 +62,10 @@ async def follow(following: Following) -> None:
         try:
             async with aclosing(following.subscriber.changes(following.mark)) as changes:
                 async for news in changes:
-                    _take(following, news)
+                    if news.filled:
+                        _fill(following, news)
+                    else:
+                        _take(following, news)
         except DeviceError as error:
             following.health.note(following.schema.group, "down", str(error))
             if not following.schema.events:  # of events nothing is unknown but whether there are any
@@ -73,8 +76,7 @@ async def follow(following: Following) -> None:
 def _take(following: Following, news: News) -> None:
     intake, now_ns = following.intake, following.clock()
     if news.loss:
-        told = () if following.schema.events else [scan.time_ns for scan in news.scans]
-        intake.lost(following.life, news.loss, *_between(following.known_ns, min(told, default=now_ns)))
+        intake.lost(following.life, news.loss, *_between(following.known_ns, news, now_ns))
     if news.complete:
         intake.renew()
     for scan in news.scans:
@@ -86,25 +88,34 @@ def _take(following: Following, news: News) -> None:
         full = following.follower.confirm(now_ns)
         if full is not None:
             intake.store(full)
-    following.known_ns = _known_ns(following, news, now_ns)
+    following.known_ns = _known(following.known_ns, news, now_ns)
     if news.mark is not None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
 
 
-def _known_ns(following: Following, news: News, now_ns: int) -> int:
-    """Up to when the device has told everything."""
-    if following.schema.events:
-        # The time of an event may be long ago, or of another clock: its mark says when it was told.
-        return now_ns if news.mark is None else news.mark.time_ns
-    # A value that was read just now is known until now, however old it is.
-    times = () if news.complete else (scan.time_ns for scan in news.scans)
-    return max(times, default=now_ns)
+def _known(before_ns: int | None, news: News, now_ns: int) -> int:
+    """Up to when everything is known behind this news."""
+    if news.known_ns is not None:
+        return news.known_ns
+    if news.complete:
+        # The server may still hold samples from before it was read, and lose them.
+        return now_ns if before_ns is None else before_ns
+    times = [scan.time_ns for scan in news.scans]
+    return max(times, default=now_ns if news.until_ns is None else news.until_ns)
 
 
-def _between(known_ns: int | None, until_ns: int) -> tuple[int | None, int]:
+def _fill(following: Following, news: News) -> None:
+    for scan in news.scans:
+        following.intake.fill(scan)
+
+
+def _between(known_ns: int | None, news: News, now_ns: int) -> tuple[int | None, int]:
     """From when to when something is lost; wider rather than none where the clocks do not agree."""
+    until_ns = news.until_ns
+    if until_ns is None:
+        until_ns = min((scan.time_ns for scan in news.scans), default=now_ns)
     if known_ns is None:
         return None, until_ns
     return min(known_ns, until_ns), max(known_ns, until_ns)

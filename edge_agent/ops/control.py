@@ -42,8 +42,13 @@ def socket_path(state: Path) -> Path:
 
     Systemd's run-time folder when it gives one.
     """
+    return (runtime_folder() or state) / "control.sock"
+
+
+def runtime_folder() -> Path | None:
+    """Systemd's folder for what lives as long as the machine is up, which is no disk; None without one."""
     runtime = os.environ.get("RUNTIME_DIRECTORY")
-    return (Path(runtime) if runtime else state) / "control.sock"
+    return Path(runtime) if runtime else None
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, cast, get_args
 
 from edge_agent.core.registers import Table
-from edge_agent.sim.faults import Faults, Random
+from edge_agent.sim.faults import Faults, Late, Limits, Random
 from edge_agent.sim.modbus import ModbusPlc
 
 FOR_ALL: Mapping[str, str] = {
@@ -39,15 +39,34 @@ FOR_OPCUA: Mapping[str, str] = {
     "frozen on|off": "bytes stop both ways without a close",
     "missing TAG,TAG|off": "the nodes of these tags do not exist",
     "bad TAG,TAG|off": "the status of these tags is BadDeviceFailure",
+    "limits 10|off": "a call for more nodes is refused; see below",
+    "sessions 2|off": "so many sessions at once",
+    "publish 2|off": "so many publish requests wait at once",
+    "clock +3600s|off": "the server's clock is ahead; -90s: behind",
+    "no-history on|off": "nothing of the past can be read",
+    "page 100|off": "values of the past that come at once",
+    "late 8s TAG,TAG|off": "there only so long after each restart; all without TAG",
+    "namespaces URI,URI|off": "these come first after a restart",
     "cut": "every connection is cut",
     "restart": "the server loses sessions and subscriptions",
+    "forget": "the same, and the connections stay",
+    "drop": "subscriptions are deleted, and the sessions stay",
+    "count": "sessions and subscriptions that there are",
 }
 """What a simulated PLC can be told, by its protocol, and what that does; what knows no `off` is done once."""
+
+SERVICES = ("read", "items", "browse", "translate", "register", "history")
+"""Calls to an OPC UA server that can be limited."""
 
 ADDRESSED = re.compile(r"(?:all|unit\s+(\d+))\s+(.+)", re.DOTALL)
 """A command to all units, or to one."""
 
-SWITCHES = ("silence", "refuse", "short", "single", "split", "twice", "junk", "reset", "frozen")
+SWITCHES = (
+    *("silence", "refuse", "short", "single", "split", "twice", "junk", "reset", "frozen"),
+    "no-history",
+)
+FIELDS: Mapping[str, str] = {"slow": "slow_s", "clock": "clock_s", "late": "late_nodes"}
+"""Where a fault is kept whose command has another name."""
 
 
 async def tell(plc: ModbusPlc, command: str) -> None:
@@ -119,7 +138,7 @@ def _wanted(faults: Faults, name: str, setting: str) -> Mapping[str, Any] | None
     """What a command changes; None when it says nothing that could be done."""
     if name in SWITCHES or name.startswith("wrong-"):
         return {name.replace("-", "_"): setting == "on"} if setting in {"on", "off"} else None
-    field = "slow_s" if name == "slow" else name
+    field = FIELDS.get(name, name)
     read = _SETTINGS.get(name)
     if read is None or not setting:
         return None
@@ -133,10 +152,6 @@ def _slow(_faults: Faults, setting: str) -> float:
 
 def _exception(_faults: Faults, setting: str) -> int | None:
     return int(setting) if setting.isdecimal() and 1 <= int(setting) <= 255 else None
-
-
-def _busy(_faults: Faults, setting: str) -> int | None:
-    return int(setting) if setting.isdecimal() and int(setting) else None
 
 
 def _illegal(faults: Faults, setting: str) -> frozenset[tuple[Table, int]] | None:
@@ -181,14 +196,54 @@ def _tags(_faults: Faults, setting: str) -> frozenset[str]:
     return frozenset(re.split(r"[,\s]+", setting))
 
 
+def _most(_faults: Faults, setting: str) -> int | None:
+    return int(setting) if setting.isdecimal() and int(setting) else None
+
+
+def _limits(_faults: Faults, setting: str) -> Limits | None:
+    """`10`, or `read 10,items 5`; behind it `untold`, `too-large` or both."""
+    found = re.fullmatch(r"(.*?)((?:\s+(?:untold|too-large))*)", setting)
+    told, how = (found[1], found[2].split()) if found else ("", [])
+    if told.isdecimal():
+        told = ",".join(f"{name} {told}" for name in SERVICES)
+    most: dict[str, Any] = {}
+    for each in told.split(","):
+        name, _, number = each.strip().partition(" ")
+        if name not in SERVICES or not number.strip().isdecimal() or not int(number):
+            return None
+        most[name] = int(number)
+    return Limits(**most, told="untold" not in how, too_large="too-large" in how)
+
+
+def _ahead(_faults: Faults, setting: str) -> float | None:
+    found = re.fullmatch(r"([+-])(.+)", setting)
+    return None if found is None else seconds(found[2]) * (-1 if found[1] == "-" else 1)
+
+
+def _after_restart(_faults: Faults, setting: str) -> Late:
+    wait, *tags = re.split(r"[,\s]+", setting)
+    return Late(seconds(wait), frozenset(tags))
+
+
+def _uris(_faults: Faults, setting: str) -> tuple[str, ...]:
+    return tuple(re.split(r"[,\s]+", setting))
+
+
 _SETTINGS: Mapping[str, Callable[[Faults, str], object]] = {
     "slow": _slow,
     "exception": _exception,
-    "busy": _busy,
+    "busy": _most,
     "illegal": _illegal,
     "random": _random,
     "missing": _tags,
     "bad": _tags,
+    "limits": _limits,
+    "sessions": _most,
+    "publish": _most,
+    "clock": _ahead,
+    "page": _most,
+    "late": _after_restart,
+    "namespaces": _uris,
 }
 """Reads what stands behind a command; None when it says nothing that could be done."""
 

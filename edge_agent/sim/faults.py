@@ -20,6 +20,33 @@ class Random:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one call to an OPC UA server may ask for; 0 is no limit.
+
+    Nodes to `read`, `browse`, `register` or read the `history` of, `items` to make, paths to `translate`.
+    `told` says whether clients find them among the server's OperationLimits, where 0 stands otherwise;
+    `too_large` that a call for more is refused as if its answer were too large, not for too many operations.
+    """
+
+    read: int = 0
+    items: int = 0
+    browse: int = 0
+    translate: int = 0
+    register: int = 0
+    history: int = 0
+    told: bool = True
+    too_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Nodes of `tags` (all without any) that are there only so many seconds after each restart."""
+
+    seconds: float
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
     """What goes wrong just now; nothing by default.
 
@@ -40,7 +67,11 @@ class Faults:
     `random`: any of these, one now and then.
 
     OPC UA only: `frozen`: bytes stop both ways without a close, and go on from there. `missing`: tags whose
-    nodes do not exist. `bad`: tags whose status is BadDeviceFailure.
+    nodes do not exist. `bad`: tags whose status is BadDeviceFailure. `limits`: how much one call may ask for.
+    `sessions`: so many at once, `publish`: so many publish requests wait at once; 0 for any number.
+    `clock_s`: by so much the server's clock is ahead, and every time that it says. `no_history`: nothing of
+    the past can be read; `page`: at most so many values of it come in one answer, 0 for the usual number.
+    From the next restart on: `late_nodes`, and `namespaces` that come before those of the tags.
     """
 
     silence: bool = False
@@ -65,6 +96,14 @@ class Faults:
     frozen: bool = False
     missing: frozenset[str] = frozenset()
     bad: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+    sessions: int = 0
+    publish: int = 0
+    clock_s: float = 0.0
+    no_history: bool = False
+    page: int = 0
+    late_nodes: Late | None = None
+    namespaces: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from asyncua.server.address_space import AttributeValue
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_subscription import InternalSubscription
 
-from edge_agent.core.events import CONDITION, EventField, EventSource, FieldType, Place
-from edge_agent.core.nodes import INTEGERS
+from edge_agent.core.events import CONDITION, EventField, EventSource, FieldType
+from edge_agent.core.nodes import INTEGERS, Spot
 from edge_agent.ports import Clock
 from edge_agent.sim.opcua_event_items import ABOVE, Told, standard_type
 from edge_agent.sim.opcua_server import OBJECT, Kind, Space, made, standard
@@ -176,7 +176,7 @@ class Happenings:
         if source.severity > 1:
             type_ = self._node(source.types[0]) if source.types else standard_type(_usual(source))
             heads.append(self._head(type_, b"-", "too small to be told", source.severity - 1))
-        if source.types and Place("", f"i={ua.ObjectIds.BaseEventType}") not in source.types:
+        if source.types and Spot("", f"i={ua.ObjectIds.BaseEventType}") not in source.types:
             type_ = standard_type(ua.ObjectIds.DeviceFailureEventType)
             heads.append(self._head(type_, b"-", "of another type", 1000))
         node = self._node(source.node)
@@ -194,7 +194,7 @@ class Happenings:
             "0:Severity": _as("UInt16", severity),
         }
 
-    def _node(self, place: Place) -> ua.NodeId:
+    def _node(self, place: Spot) -> ua.NodeId:
         index = self._namespaces.index(place.namespace) if place.namespace else 0
         return ua.NodeId.from_string(f"ns={index};{place.id}")
 

@@ -48,6 +48,7 @@ from asyncua.server.uaprocessor import PublishRequestData
 from typing_extensions import override
 
 from edge_agent.sim.opcua_event_items import EventItems
+from edge_agent.sim.opcua_service import Rules, Visit, Visits
 
 OVERFLOW = 0x480  # InfoType DataValue and the bit Overflow (OPC UA Part 4, 7.39.1)
 
@@ -101,6 +102,13 @@ SERVER: Mapping[str, str] = {
     "ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall": "UInt32",
 }
 """What stands below the Server object, with its data type; an object has none."""
+
+HISTORY: Mapping[str, str] = {
+    "HistoryServerCapabilities": "",
+    "HistoryServerCapabilities_AccessHistoryDataCapability": "Boolean",
+    "HistoryServerCapabilities_MaxReturnDataValues": "UInt32",
+}
+"""What stands below its capabilities, in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +182,12 @@ class Core(InternalServer):
     """asyncua's internal server around a `Space`.
 
     `before_items` is awaited before items are made: what they show first shall be what was told last.
+    `rules` are what its clients may do, `visits` their sessions.
     """
 
-    def __init__(self, before_items: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, before_items: Callable[[], Awaitable[None]], rules: Rules) -> None:
         super().__init__()
-        self.sessions: list[InternalSession] = []
+        self.visits = Visits(self, rules)
         self.space = Space()
         self.aspace = self.space
         self.attribute_service = AttributeService(self.space)
@@ -193,10 +202,14 @@ class Core(InternalServer):
         self.server_status_node.session = self.isession
 
     @override
-    def register_external_session(self, session: InternalSession) -> None:
-        """A client has made a session."""
-        super().register_external_session(session)
-        self.sessions.append(session)
+    def create_session(
+        self,
+        name: str,
+        user: User | None = None,
+        external: bool = False,
+    ) -> Visit:
+        """A client wants a session. ServiceError when there are too many."""
+        return self.visits.begin(name, user)
 
     @override
     async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
@@ -215,6 +228,9 @@ class Core(InternalServer):
         for name, data_type in SERVER.items():
             parent = f"Server_{name}".rpartition("_")[0]
             self._standard(f"Server_{name}", VARIABLE if data_type else OBJECT, parent, data_type)
+        for name, data_type in HISTORY.items():
+            parent = name.rpartition("_")[0] or "Server_ServerCapabilities"
+            self._standard(name, VARIABLE if data_type else OBJECT, parent, data_type)
 
     def _standard(self, name: str, kind: Kind, parent: str = "", data_type: str = "") -> None:
         node = made(standard(name), ua.QualifiedName(name.rpartition("_")[2].removesuffix("Folder")), kind)
@@ -361,6 +377,13 @@ def give_value(node: NodeData, data_type: str, *, rank: int = -1) -> AttributeVa
     node.attributes.update({key: AttributeValue(ua.DataValue(value)) for key, value in attributes.items()})
     value = node.attributes[ua.AttributeIds.Value] = AttributeValue(ua.DataValue())
     return value
+
+
+def let_write(node: NodeData) -> None:
+    """Let clients write the value of a variable."""
+    both = ua.AccessLevel.CurrentRead.mask | ua.AccessLevel.CurrentWrite.mask
+    for each in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+        node.attributes[each] = AttributeValue(ua.DataValue(ua.Variant(both, ua.VariantType.Byte)))
 
 
 def _parents(node: NodeData) -> list[ua.NodeId]:

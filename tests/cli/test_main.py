@@ -109,6 +109,7 @@ def test_demo_with_a_time_without_unit_is_wrong_usage() -> None:
     [
         ("edge_agent.cli", ("pymodbus", "paho", "pydantic", "yaml", "asyncua")),
         ("edge_agent.cli.run", ("pymodbus", "pydantic", "yaml", "asyncua", "cryptography")),
+        ("edge_agent.drivers.opcua.driver", ("pydantic", "yaml", "pymodbus", "serial")),
         ("edge_agent.drivers.modbus.driver", ("pydantic", "yaml", "asyncua", "cryptography", "serial")),
         ("edge_agent.drivers.opcua.settings", ("asyncua", "cryptography")),
     ],

@@ -9,9 +9,10 @@ import pytest
 
 from edge_agent.buffer.state import pack_schema, unpack_schema
 from edge_agent.core import record
-from edge_agent.core.events import ABSENT, CONDITION, SERVER, EventField, EventSource, Everything, Place
+from edge_agent.core.events import ABSENT, CONDITION, SERVER, EventField, EventSource, Everything
 from edge_agent.core.metadata import canonical, short_name
 from edge_agent.core.model import Column, Scan, Schema
+from edge_agent.core.nodes import Spot
 from edge_agent.core.payload import message
 
 SHAPE = json.loads((Path(__file__).parents[2] / "edge_agent/schemas/payload-1.schema.json").read_text())
@@ -121,7 +122,7 @@ def test_every_event_is_reported_as_it_is_and_none_by_itself() -> None:
 
 
 def test_the_source_is_the_server_unless_written() -> None:
-    assert EventSource().node == SERVER == Place("", "i=2253")
+    assert EventSource().node == SERVER == Spot("", "i=2253")
 
 
 def test_columns_of_all_events_come_first() -> None:

@@ -45,6 +45,12 @@ def test_message_has_the_form_receivers_know() -> None:
     jsonschema.validate(json.loads(json.dumps(document)), SHAPE)
 
 
+def test_what_was_filled_later_is_marked() -> None:
+    (row,) = scans_of(Scan(SCHEMA, 0, (812.5,), None, (0,), filled=True))
+
+    assert row == {"ts": 0, "f": 1, "v": {"force": 812.5}}
+
+
 def test_bad_has_no_value_and_uncertain_has_both() -> None:
     rows = scans_of(Scan(SCHEMA, 0, (None, 9, 7, "a"), ("bad:nan", "uncertain:not_in_enum", "", "")))
 

@@ -50,9 +50,8 @@ def scans(draw: st.DrawFn) -> Scan:
     longest = draw(st.sampled_from([10**6, 2**31 - 1, 2**31, 2**52]))
     us = st.integers(-longest, longest)
     offsets = tuple(draw(us) / 1000 for _ in carried) if draw(st.booleans()) else None
-    return Scan(
-        of, 5, values, quality, index, offsets, draw(st.booleans()), draw(st.integers(-(10**15), 10**15))
-    )
+    full, filled, lag_ns = draw(st.booleans()), draw(st.booleans()), draw(st.integers(-(10**15), 10**15))
+    return Scan(of, 5, values, quality, index, offsets, full, lag_ns, filled)
 
 
 @given(scans())

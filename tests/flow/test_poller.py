@@ -224,6 +224,7 @@ def test_health_before_the_first_reading_says_so() -> None:
         "identity": None,
         "confirmed": False,
         "mismatch": None,
+        "clock_offset_s": None,
         "refused": [],
     }
 

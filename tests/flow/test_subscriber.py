@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import structlog
@@ -246,6 +246,63 @@ async def test_loss_after_a_sign_of_life_begins_there() -> None:
 
 
 @at_once
+async def test_loss_begins_where_the_server_says_that_all_was_told() -> None:
+    case = Case()
+    async with case.running():
+        await case.tell(News((whole(0, 1.0, 2.0),)))
+        await case.tell(News(known_ns=at(-3600 + 9)), after_s=10)
+        await case.tell(News((sample(-3600 + 15, 0, 7.0),), loss="source:overflow"), after_s=5)
+
+    (gap,) = case.gaps
+    assert (gap.start_ns, gap.end_ns) == (at(-3600 + 9), at(-3600 + 15))
+
+
+@at_once
+async def test_loss_ends_where_what_ran_over_goes_on() -> None:
+    case = Case()
+    ran_over = News((sample(15, 0, 7.0), sample(3, 1, 5.0)), loss="source:overflow", until_ns=at(15))
+    async with case.running():
+        await case.tell(News((whole(0, 1.0, 2.0),)))
+        await case.tell(ran_over, after_s=20)
+
+    assert [(gap.start_ns, gap.end_ns) for gap in case.gaps] == [(at(0), at(15))]
+
+
+@at_once
+async def test_loss_behind_another_begins_where_that_ends() -> None:
+    case = Case(mark=mark(41, -60))
+    async with case.running():
+        await case.tell(News(loss="source:lost", until_ns=at(-20)))
+        await case.tell(News(loss="source:lost", until_ns=at(-10)))
+
+    assert [(gap.start_ns, gap.end_ns) for gap in case.gaps] == [(at(-60), at(-20)), (at(-20), at(-10))]
+
+
+@at_once
+async def test_reading_does_not_say_that_the_server_has_no_more_to_tell_of_before() -> None:
+    case = Case()
+    async with case.running():
+        await case.tell(News((whole(0, 1.0, 2.0),)))
+        await case.tell(News((whole(9, 1.0, 2.0),), complete=True), after_s=10)
+        await case.tell(News((sample(15, 0, 7.0),), loss="source:overflow"), after_s=5)
+
+    assert [(gap.start_ns, gap.end_ns) for gap in case.gaps] == [(at(0), at(15))]
+
+
+@at_once
+async def test_what_is_filled_is_stored_as_it_is_and_says_nothing_of_the_present() -> None:
+    case = Case()
+    past = [replace(sample(-9, 0, 5.0), filled=True), replace(sample(-8, 0, 5.0), filled=True)]
+    async with case.running():
+        await case.tell(News((whole(0, 1.0, 2.0),)))
+        await case.tell(News(past, filled=True))
+        await case.tell(News((sample(1, 0, 1.5),)))
+
+    assert case.scans[1:] == [*past, sample(1, 0, 1.5)]
+    assert case.state() == "ok"
+
+
+@at_once
 async def test_loss_after_a_reading_begins_there_however_old_its_values_are() -> None:
     case = Case()
     async with case.running():
@@ -471,11 +528,8 @@ async def test_a_source_of_events_that_is_refused_is_a_device_that_answers_in_pa
 async def test_events_are_lost_since_the_last_ones_were_told_whatever_their_own_time() -> None:
     case = Case(schema=ALARMS)
     async with case.running():
-        await case.tell(News((event(-900_000),), mark(1, 9.0)), after_s=10)
-        await case.tell(News((event(-800_000),), mark(3, 29.0), loss="source:lost"), after_s=20)
+        await case.tell(News((event(-900_000),), mark(1), known_ns=at(9)), after_s=10)
+        await case.tell(News((event(-800_000),), mark(3), loss="source:lost", until_ns=at(29)), after_s=20)
 
     (gap,) = case.gaps
-    assert gap.reason == "source:lost"
-    assert gap.start_ns == at(9)
-    assert gap.end_ns is not None
-    assert at(30) <= gap.end_ns <= at(31)
+    assert (gap.reason, gap.start_ns, gap.end_ns) == ("source:lost", at(9), at(29))

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnection, Profile
-from edge_agent.core.events import CONDITION, EventField, EventSource, Place
+from edge_agent.core.events import CONDITION, EventField, EventSource
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.opcua.driver import OpcUaDriver
 from edge_agent.errors import DeviceError
 from edge_agent.ports import News, Subscriber
@@ -22,10 +23,10 @@ pytestmark = pytest.mark.slow
 
 URI = "http://acme.example/Anlage Süd/Fräse 1"
 COUNTED = EventSource(
-    types=(Place(URI, "i=7000"),), fields=(EventField("number", ((URI, "Nummer"),), "UInt32"),)
+    types=(Spot(URI, "i=7000"),), fields=(EventField("number", ((URI, "Nummer"),), "UInt32"),)
 )
 ALARMS = EventSource(
-    types=(Place("", "i=2915"),),  # AlarmConditionType
+    types=(Spot("", "i=2915"),),  # AlarmConditionType
     fields=(
         *CONDITION,
         EventField("high", (("", "HighLimit"),), "Double"),

@@ -4,7 +4,7 @@ import pytest
 
 from edge_agent.config.settings import Tag
 from edge_agent.sim.commands import FOR_ALL, FOR_MODBUS, FOR_OPCUA, numbers, seconds, switched, tell
-from edge_agent.sim.faults import Faults, Random
+from edge_agent.sim.faults import Faults, Late, Limits, Random
 from edge_agent.sim.framing import Frame
 from edge_agent.sim.modbus import ModbusPlc
 
@@ -70,7 +70,9 @@ def test_every_command_is_in_the_list_of_help() -> None:
     names = {usage.split()[0].replace("-", "_") for usage in MODBUS}
     fields = {name.removesuffix("_s") for name in Faults.__dataclass_fields__}
 
-    assert names - {"forget", "count"} == fields - {"frozen", "missing", "bad"}
+    of_opcua = {usage.split()[0].replace("-", "_") for usage in OPCUA} - {"late"} | {"late_nodes"}
+    done_once = {"cut", "restart", "forget", "drop", "count"}
+    assert (names | of_opcua) - done_once == fields
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,24 @@ def test_every_command_is_in_the_list_of_help() -> None:
         ("bad b,c", Faults(bad=frozenset("bc"))),
         ("bad off", Faults()),
         ("slow 1s", Faults(slow_s=1.0, bad=frozenset("a"))),
+        ("limits 10", Faults(limits=Limits(10, 10, 10, 10, 10, 10), bad=frozenset("a"))),
+        ("limits read 10,items 5", Faults(limits=Limits(read=10, items=5), bad=frozenset("a"))),
+        ("limits browse 3  untold", Faults(limits=Limits(browse=3, told=False), bad=frozenset("a"))),
+        (
+            "limits read 9, register 1 too-large untold",
+            Faults(limits=Limits(read=9, register=1, told=False, too_large=True), bad=frozenset("a")),
+        ),
+        ("limits off", Faults(bad=frozenset("a"))),
+        ("sessions 2", Faults(sessions=2, bad=frozenset("a"))),
+        ("publish 2", Faults(publish=2, bad=frozenset("a"))),
+        ("clock +3600s", Faults(clock_s=3600.0, bad=frozenset("a"))),
+        ("clock -1.5s", Faults(clock_s=-1.5, bad=frozenset("a"))),
+        ("no-history on", Faults(no_history=True, bad=frozenset("a"))),
+        ("page 100", Faults(page=100, bad=frozenset("a"))),
+        ("late 8s", Faults(late_nodes=Late(8.0), bad=frozenset("a"))),
+        ("late 500ms b, c", Faults(late_nodes=Late(0.5, frozenset("bc")), bad=frozenset("a"))),
+        ("late off", Faults(bad=frozenset("a"))),
+        ("namespaces urn:a,urn:b", Faults(namespaces=("urn:a", "urn:b"), bad=frozenset("a"))),
     ],
 )
 def test_a_command_of_opcua_switches_one_fault(command: str, faults: Faults) -> None:
@@ -91,7 +111,7 @@ def test_a_command_of_opcua_switches_one_fault(command: str, faults: Faults) -> 
 
 @pytest.mark.parametrize("command", ["exception 2", "unit", "twice on"])
 def test_a_command_of_another_protocol_or_without_sense_is_refused(command: str) -> None:
-    with pytest.raises(ValueError, match=r"known are: silence .* frozen on\|off, .* cut, restart, quit"):
+    with pytest.raises(ValueError, match=r"known are: silence .* frozen on\|off, .* cut, restart, .*quit"):
         switched(Faults(), command, OPCUA)
 
 
@@ -130,6 +150,13 @@ def test_a_command_that_is_nearly_right_says_how_it_is_written(command: str, way
         ("bad", "write bad TAG,TAG|off"),
         ("cut now", "write cut"),
         ("restart off", "write restart"),
+        ("limits", "write limits 10|off"),
+        ("limits 0", "write limits 10|off"),
+        ("limits read", "write limits 10|off"),
+        ("limits nodes 3", "write limits 10|off"),
+        ("limits 10 secret", "write limits 10|off"),
+        ("clock 3600s", "write clock +3600s|off"),
+        ("sessions few", "write sessions 2|off"),
     ],
 )
 def test_so_does_a_command_of_opcua(command: str, way_out: str) -> None:

@@ -584,9 +584,10 @@ async def test_nothing_is_left_of_it_behind_the_context() -> None:
 
 
 async def test_a_mistake_of_ours_in_a_tick_is_raised_at_the_end() -> None:
-    times = iter([NOW_NS] * 3)
+    times: list[int] = [NOW_NS]
 
-    plc = await OpcUaPlc(TAGS, clock=lambda: next(times)).__aenter__()
+    plc = await OpcUaPlc(TAGS, clock=lambda: next(iter(times))).__aenter__()
+    times.clear()
     await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="StopIteration"):

@@ -12,10 +12,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from asyncua import Client, ua
 
 from edge_agent.cli import simulate
 from edge_agent.cli.codes import Ended
-from edge_agent.cli.played import Where, announcement
+from edge_agent.cli.played import Where, announcement, played
 from edge_agent.config.settings import NodeLimits, Profile, Tag
 from edge_agent.core.nodes import Node
 
@@ -234,6 +235,44 @@ def test_a_secured_plc_tells_its_fingerprint(stdin: int, capfd: pytest.CaptureFi
 
 
 @pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("more", "counted"),
+    [([], "0 sessions, 0 subscriptions"), (["--json"], '{"sessions": 0, "subscriptions": 0}')],
+)
+def test_what_clients_have_at_a_plc_of_opcua_is_counted(
+    more: list[str], counted: str, stdin: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.write(stdin, b"forget\ndrop\ncount\nquit\n")
+
+    assert simulate.play(PRESS, _args("acme/press@1", "--port", "0", *more)) == 0
+
+    out, err = capfd.readouterr()
+    assert out.splitlines()[1:] == [counted]
+    assert err == ""
+
+
+def test_a_user_has_a_name_and_a_password(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _args("acme/press@1", "--user", "edge")
+
+    assert "'edge' is no user; write it like edge:secret" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("more", [[], ["--secure"]])
+async def test_with_a_user_nobody_else_is_let_in(more: list[str]) -> None:
+    args = _args("acme/press@1", "--port", "0", "--user", "edge:secret", *more)
+    plc = played(PRESS, args).plc
+    async with plc:
+        endpoint = f"opc.tcp://127.0.0.1:{plc.port}"
+        offered = await Client(endpoint).connect_and_get_server_endpoints()
+
+    tokens = {token.TokenType for each in offered for token in each.UserIdentityTokens}
+    assert tokens == {ua.UserTokenType.UserName}
+    assert {each.SecurityMode == ua.MessageSecurityMode.None_ for each in offered} == {not more}
+
+
+@pytest.mark.usefixtures("quiet")
 def test_what_a_plc_of_opcua_cannot_do_is_said(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
     os.write(stdin, b"exception 2\nbad speed\nquit\n")
 
@@ -249,10 +288,12 @@ def test_what_a_plc_of_opcua_cannot_do_is_said(stdin: int, capfd: pytest.Capture
         "profile": "acme/press@1.0.0",
     }
     known = (
-        "silence on|off, refuse on|off, slow 200ms|off, frozen on|off, missing TAG,TAG|off, bad TAG,TAG|off"
+        "silence on|off, refuse on|off, slow 200ms|off, frozen on|off, missing TAG,TAG|off, bad TAG,TAG|off, "
+        "limits 10|off, sessions 2|off, publish 2|off, clock +3600s|off, no-history on|off, page 100|off, "
+        "late 8s TAG,TAG|off, namespaces URI,URI|off"
     )
     assert err.splitlines() == [
-        f"cannot do 'exception 2'; known are: {known}, cut, restart, quit",
+        f"cannot do 'exception 2'; known are: {known}, cut, restart, forget, drop, count, quit",
         "no such tag: speed; there are: force",
     ]
 
@@ -289,6 +330,7 @@ def test_an_opcua_server_takes_nothing_of_modbus(words: list[str], why: str) -> 
             "--port: with --serial there is neither network nor port",
         ),
         (["--secure"], "--secure: Modbus has no certificates"),
+        (["--user", "a:b"], "--user: Modbus has no users"),
         (["--serial", "/dev/ttyS0", "--udp"], "--udp: with --serial there is neither network nor port"),
         (
             ["--serial", "/dev/ttyS0", "--mode", "tcp"],

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 from edge_agent.config.settings import Connection, Device, Limits, NodeLimits
 from edge_agent.core.codec import compile_block
@@ -26,7 +27,7 @@ WORDS: tuple[Table, ...] = ("holding", "input")
 class ModbusDriver:
     """Plans and compiles a group once for all devices that read it alike; 500 meters of a type share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, _runtime: Path | None = None) -> None:
         self._readings: dict[tuple[Limits | NodeLimits, tuple[Field, ...], Cost], Reading] = {}
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[Wire]:

@@ -38,8 +38,8 @@ def answer_of(data: ua.DataValue) -> Answer:
     status = data.StatusCode
     return of_variant(data.Value)._replace(
         status=0 if status is None else status.value,
-        source_ns=nanoseconds(data.SourceTimestamp),
-        server_ns=nanoseconds(data.ServerTimestamp),
+        source_ns=ns_of(data.SourceTimestamp),
+        server_ns=ns_of(data.ServerTimestamp),
     )
 
 
@@ -50,7 +50,7 @@ def of_variant(variant: ua.Variant | None) -> Answer:
     return Answer(variant.VariantType.value | (ARRAY if variant.is_array else 0), variant.Value)
 
 
-def nanoseconds(time: datetime | None) -> int | None:
+def ns_of(time: datetime | None) -> int | None:
     """UTC in ns, to the microsecond as the library has it; None for what is no time."""
     if time is None:
         return None

@@ -17,7 +17,7 @@ from edge_agent.core.browsed import Browsed, Found, NodeClass, Nowhere, Wanted, 
 from edge_agent.core.naming import aliases
 from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.batches import Batches
-from edge_agent.drivers.opcua.datatypes import value_of
+from edge_agent.drivers.opcua.datatypes import Follow, value_of
 from edge_agent.drivers.opcua.resolve import identifier, node_id, resolved
 from edge_agent.drivers.opcua.session import reading
 from edge_agent.drivers.opcua.values import name
@@ -42,7 +42,11 @@ class Asked(Protocol):
     """The services of a session that a walk needs. All raise DeviceError."""
 
     namespaces: Sequence[str]
-    nodes_per_read: int
+
+    @property
+    def nodes_per_read(self) -> int:
+        """Nodes that one request may read; 0 for no limit."""
+        ...
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
         """Values, one for each node."""
@@ -59,6 +63,11 @@ class Asked(Protocol):
     async def identity(self) -> str:
         """What the server says it is."""
         ...
+
+
+def follower(session: Asked) -> Follow:
+    """What gives all references of nodes of a session, in as many requests as it takes."""
+    return _Walk(session, Wanted(), lambda _: None).follow
 
 
 @dataclass(slots=True)

@@ -1,9 +1,7 @@
 """How an OPC UA connection is configured: where it leads, how it is secured, who we are there."""
 
-import ipaddress
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -21,16 +19,11 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.syntax import existing_file, host_port, quoted
 from edge_agent.drivers.opcua.keys import ConnectionKeys, OpcUaUserKeys, SecurityKeys
+from edge_agent.drivers.opcua.place import BROKEN, host_of, loopback
 from edge_agent.errors import DeviceError
 
 PORT = 4840
 """The port registered for OPC UA."""
-
-BROKEN: Mapping[str, str] = {
-    "Basic256": "it relies on SHA-1 and has been withdrawn (OPC UA 1.04)",
-    "Basic128Rsa15": "it relies on SHA-1 and on RSA 1.5, and has been withdrawn (OPC UA 1.04)",
-}
-"""Policies that servers may still offer, and why they are not used."""
 
 
 def connection(name: str, section: Section) -> OpcUaConnection | None:
@@ -77,21 +70,6 @@ def endpoint(text: str) -> str:
         raise ValueError(f"{quoted(text)} is not an endpoint; write for example opc.tcp://10.3.7.12:{PORT}")
     host, port = host_port(match[1], PORT)
     return f"opc.tcp://{f'[{host}]' if ':' in host else host}:{port}{match[2] or ''}"
-
-
-def host_of(url: str) -> str:
-    """The host of an endpoint."""
-    place = url.removeprefix("opc.tcp://").partition("/")[0]
-    return place.rpartition(":")[0].strip("[]")
-
-
-def loopback(url: str) -> bool:
-    """Whether an endpoint is on this machine, so that nobody listens on the way."""
-    host = host_of(url)
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _errors(section: Section) -> list[object]:

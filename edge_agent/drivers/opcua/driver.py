@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
+import structlog
 from asyncua import ua
 
 from edge_agent.config.settings import Connection, Device, Group, OpcUaConnection, Tag
@@ -12,24 +14,33 @@ from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.browse import browsed
+from edge_agent.drivers.opcua.calling import call
 from edge_agent.drivers.opcua.columns import Columns, column
 from edge_agent.drivers.opcua.events import EventSubscription
+from edge_agent.drivers.opcua.given import check
+from edge_agent.drivers.opcua.reading import limits_of, read
 from edge_agent.drivers.opcua.resolve import resolved
 from edge_agent.drivers.opcua.session import Session
-from edge_agent.drivers.opcua.subscription import GroupSubscription, limits_of, read
+from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
+from edge_agent.drivers.opcua.writing import write
 from edge_agent.errors import DeviceError
-from edge_agent.ports import Clock
+from edge_agent.ports import Called, Clock, Written
+
+log = structlog.get_logger("device")
 
 
 class OpcUaDriver:
-    """Makes wires and devices."""
+    """Makes wires and devices. In `runtime`, a folder that is no disk, sessions lie for the next life."""
+
+    def __init__(self, runtime: Path | None = None) -> None:
+        self._runtime = runtime
 
     def connect(self, connection: Connection) -> AbstractAsyncContextManager[SessionWire]:
         """The wire of a connection for as long as its devices are in use."""
         if not isinstance(connection, OpcUaConnection):
             raise TypeError(f"{connection.name} is no OPC UA connection")
-        return connect(connection)
+        return connect(connection, self._runtime)
 
     async def reach(self, wire: SessionWire) -> None:
         """Open the session of a wire."""
@@ -128,6 +139,11 @@ class OpcUaDevice:
         """None: what a server does not have is asked for every time, and costs no request of its own."""
         return ()
 
+    @property
+    def clock_offset_s(self) -> float | None:
+        """How far the clock of its server is ahead of ours."""
+        return self._wire.clock_offset_s
+
     def subscriber(self, group: str) -> GroupSubscription:
         """The news of a group, or the events."""
         settings = self._device.groups[group]
@@ -136,6 +152,31 @@ class OpcUaDevice:
         return GroupSubscription(
             self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
         )
+
+    async def write(self, column: str, text: str, within_s: float) -> Written:
+        """Write a tag, and read it back.
+
+        Raises KeyError, ValueError for what cannot be written, and DeviceError.
+        """
+        tag = next((tag for tag in self._device.tags if tag.name == column), None)
+        if tag is None:
+            raise KeyError(column)
+        check(tag, text, "")
+        done = await write(self._wire, tag, text, within_s)
+        log.info("written", device=self._device.name, column=column, there=done.there)
+        return done
+
+    async def call(self, method: str, arguments: Sequence[str], within_s: float) -> Called:
+        """Call a method of the profile.
+
+        Raises KeyError, ValueError for arguments that do not fit, and DeviceError.
+        """
+        its = next((each for each in self._device.profile.methods if each.name == method), None)
+        if its is None:
+            raise KeyError(method)
+        done = await call(self._wire, its, arguments, within_s)
+        log.info("called", device=self._device.name, method=method, answered=not done.failure)
+        return done
 
     async def identify(self, *, claimed: bool = False) -> Identified:  # noqa: ARG002 - it does no harm
         """What its server says it is. No profile claims anything of it."""

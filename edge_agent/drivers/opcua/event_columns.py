@@ -14,7 +14,7 @@ from asyncua.ua.object_ids import ObjectIdNames
 from edge_agent.core.events import ABSENT, EventSource, FieldType
 from edge_agent.core.model import GOOD, Scan, Schema, Value, bad
 from edge_agent.core.nodes import Node
-from edge_agent.drivers.opcua.answer import Answer, nanoseconds
+from edge_agent.drivers.opcua.answer import Answer, ns_of
 from edge_agent.drivers.opcua.event_filter import FIRST
 from edge_agent.drivers.opcua.resolve import named
 from edge_agent.drivers.opcua.values import name, reader
@@ -89,7 +89,7 @@ def severity_of(told: Sequence[Answer]) -> int | None:
 def _time_ns(told: Sequence[Answer], now_ns: int) -> int:
     """When it happened, else when the server heard of it, else now."""
     for answer in told[TIME : RECEIVED + 1]:
-        found = nanoseconds(answer.value) if isinstance(answer.value, datetime) else None
+        found = ns_of(answer.value) if isinstance(answer.value, datetime) else None
         if found is not None:
             return found
     return now_ns

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from asyncua import ua
 
-from edge_agent.core.events import EventSource, Place
+from edge_agent.core.events import EventSource
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 
 BASE_EVENT = node_id(ua.ObjectIds.BaseEventType, 0)
@@ -59,7 +60,7 @@ def asked(source: EventSource, namespaces: Sequence[str]) -> Asked:
     )
 
 
-def _written(place: Place) -> str:
+def _written(place: Spot) -> str:
     return f"nsu={place.namespace};{place.id}"
 
 
@@ -76,7 +77,7 @@ def _path(path: Sequence[tuple[str, str]], namespaces: Sequence[str]) -> list[ua
 def _clause(path: list[ua.QualifiedName], owner: str) -> ua.SimpleAttributeOperand:
     # The condition itself is no field of its events (Part 9, 5.5.2).
     attribute = ua.AttributeIds.Value if path else ua.AttributeIds.NodeId
-    return ua.SimpleAttributeOperand(resolved(Place("", owner), ()), path, ua.IntegerId(attribute))
+    return ua.SimpleAttributeOperand(resolved(Spot("", owner), ()), path, ua.IntegerId(attribute))
 
 
 def _filters(

@@ -9,7 +9,8 @@ from edge_agent.config.section import Section
 from edge_agent.config.settings import Group
 from edge_agent.config.syntax import quoted
 from edge_agent.core.browsed import OPC_UA
-from edge_agent.core.events import CONDITION, OF_ALL, EventField, EventSource, Place
+from edge_agent.core.events import CONDITION, OF_ALL, EventField, EventSource
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.opcua.keys import EventFieldKeys, OpcUaGroupKeys
 from edge_agent.drivers.opcua.tags import spot, unknown
 
@@ -66,9 +67,8 @@ def _namespaces(section: Section) -> Mapping[str, str]:
     return aliases if isinstance(aliases, dict) else {}
 
 
-def _place(text: str, section: Section, namespaces: Mapping[str, str]) -> Place | None:
-    found = spot(text, section, namespaces)
-    return None if found is None else Place(*found)
+def _place(text: str, section: Section, namespaces: Mapping[str, str]) -> Spot | None:
+    return spot(text, section, namespaces)
 
 
 def _field(

@@ -16,7 +16,6 @@ from asyncua import ua
 from typing_extensions import override
 
 from edge_agent.config.settings import Device, Group
-from edge_agent.core.events import EventSource
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, Schema, bad
 from edge_agent.drivers.opcua.answer import Answer
@@ -33,16 +32,11 @@ from edge_agent.drivers.opcua.event_filter import (
     asked,
 )
 from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.resolve import resolved
-from edge_agent.drivers.opcua.subscription import (
-    ABSENT_S,
-    NO_SUCH_NODE,
-    OVERFLOWED,
-    GroupSubscription,
-    Wire,
-    _Going,
-)
-from edge_agent.drivers.opcua.values import name
+from edge_agent.drivers.opcua.reading import NO_SUCH_NODE
+from edge_agent.drivers.opcua.resolve import node_id, resolved
+from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.subscription import OVERFLOWED, GroupSubscription, Wire, _Going
+from edge_agent.drivers.opcua.values import BAD, name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
 
@@ -51,8 +45,10 @@ ITEM, OWED, MISSING = 0, 1, 2
 WITHIN = 3
 """Stands in a mark beside what is absent: a refresh has begun and not ended."""
 
-REFRESH_S = 3600.0
-"""Between two refreshes, at last, that the queue of the server is too short for."""
+REFRESH_S = 10.0, 3600.0
+"""Between two refreshes that the queue of the server is too short for, at first and at last."""
+REFRESH_WITHIN_S = 10.0
+"""How long a server may take to begin with a refresh."""
 
 BEGINNING = 0
 """The number of a mark before the first notification of a subscription, which has number 1."""
@@ -94,11 +90,12 @@ class EventSubscription(GroupSubscription):
         self._told: set[tuple[str, str]] = set()
         self._refused = ""
         self._asked = Asked((), (), ())
+        self._what = ""
         self._events = EventColumns(schema, self._source, (), tuple)
-        self._within = self._kept = False
+        self._within = False
         self._asking = self._spoiled = False
         self._began_at = 0.0
-        self._patience_s = ABSENT_S
+        self._patience_s = REFRESH_S[0]
 
     @override
     def stored(self, mark: Mark) -> None:
@@ -116,10 +113,10 @@ class EventSubscription(GroupSubscription):
     @override
     async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
         self._asked = asked(self._source, going.session.namespaces)
-        self._items = _digest(self._group, self._source, self._asked)
         self._events = EventColumns(
             self._schema, self._source, self._asked.fields, lambda: going.session.namespaces
         )
+        self._what = _digest(self._group, self._asked)
         self._within = self._asking = False
         held = await super()._take_over(going, mark)
         if held is not None:
@@ -130,26 +127,17 @@ class EventSubscription(GroupSubscription):
         return held
 
     @override
-    async def _again(self, going: _Going, sequence: int) -> News:
-        self._kept = True
-        try:
-            return await super()._again(going, sequence)
-        finally:
-            self._kept = False
-
-    @override
     async def _read(self, going: _Going) -> News:
         """Have the conditions told anew where something may have been missed; they come as notifications."""
         unsure, going.unsure = going.unsure, False
-        if not unsure or ITEM in going.absent:
-            return News()
-        why = await going.session.refresh_conditions(going.subscription)
-        self._asking, self._spoiled = not why, False
-        if why in LATER:
-            _owe(going, ABSENT_S)
-        elif why:
-            self._once("conditions cannot be refreshed", why)
-        return News()
+        if unsure and ITEM not in going.absent:
+            why = await _refreshed(going.session, going.subscription)
+            self._asking, self._spoiled = not why, False
+            if why in LATER:
+                _owe(going, REFRESH_S[0])
+            elif why:
+                self._once("conditions cannot be refreshed", why)
+        return News(known_ns=going.known_ns)
 
     @override
     async def _make(self, going: _Going) -> News:
@@ -160,10 +148,10 @@ class EventSubscription(GroupSubscription):
     @override
     async def _add_absent(self, going: _Going) -> News:
         """Make the item if it is not there, and whatever else is owed."""
-        going.retry_at = asyncio.get_running_loop().time() + ABSENT_S
+        going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         if MISSING in going.absent and asked(self._source, going.session.namespaces) != self._asked:
             # It is made anew for all that can be asked for now; what happens meanwhile is a named loss.
-            await going.session.delete(going.subscription)
+            await self._let_go(going.session, going.subscription)
             raise DeviceError("BadNodeIdUnknown", "the server has other namespaces now")
         if OWED in going.absent:
             going.absent.remove(OWED)
@@ -174,7 +162,8 @@ class EventSubscription(GroupSubscription):
         if ITEM in going.absent:
             return News()
         # Where to go on is known before anything has happened: what does while we are away is not missed.
-        return News(mark=self._mark(going, BEGINNING, (), self._clock()))
+        going.known_ns = await self._until_ns(going)
+        return News(mark=self._mark(going, BEGINNING, going.known_ns), known_ns=going.known_ns)
 
     async def _add(self, going: _Going) -> str:
         """Make the item; why the server refuses it or part of it, empty when it does not."""
@@ -187,7 +176,7 @@ class EventSubscription(GroupSubscription):
             (result,) = await going.session.add_items(
                 going.subscription, [item], ua.TimestampsToReturn.Neither
             )
-            if result.StatusCode.is_good():
+            if result.StatusCode.value >> 30 < BAD:
                 going.absent.remove(ITEM)
                 # What held before it was there is told by a refresh.
                 going.unsure = True
@@ -257,21 +246,12 @@ class EventSubscription(GroupSubscription):
                 scans += self._record(type_, fields, now_ns)
         if told.ended:
             going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
-        going.session.held()
-        return News(scans, self._mark(going, told.sequence, scans, now_ns), loss)
-
-    def _overflowed(self, going: _Going) -> None:
-        """Have the conditions told anew; later and later where that is what the queue is too short for."""
-        self._within = False
-        if not self._asking:
-            going.unsure = True
-            return
-        self._spoiled = True
-        if OWED in going.absent:
-            return
-        _owe(going, self._patience_s)
-        self._patience_s = min(2 * self._patience_s, REFRESH_S)
-        self._once("queue is too short for a refresh", f"queue: {self._group.queue}")
+        going.session.held(told)
+        going.session.count("notifications")
+        # Events may be told long after they happened, in any order: only the telling has an order.
+        known_ns = now_ns if told.sent_ns is None else told.sent_ns
+        mark = self._mark(going, told.sequence, known_ns)
+        return News(scans, mark, loss, until_ns=known_ns, known_ns=known_ns)
 
     def _record(self, type_: ua.NodeId | None, fields: Sequence[Answer], now_ns: int) -> list[Scan]:
         severity = severity_of(fields)
@@ -283,17 +263,38 @@ class EventSubscription(GroupSubscription):
         if type_ == REFRESH_END:
             full, self._within = True, False
             if self._asking and not self._spoiled:
-                self._patience_s = ABSENT_S
+                self._patience_s = REFRESH_S[0]
             self._asking = False
         return [self._events.scan(fields, now_ns, full=full)]
 
-    def _mark(self, going: _Going, sequence: int, scans: Sequence[Scan], now_ns: int) -> Mark:
+    def _overflowed(self, going: _Going) -> None:
+        """Have the conditions told anew; later and later where that is what the queue is too short for."""
+        self._within = False
+        going.session.count("overflowed")
+        if not self._asking:
+            going.unsure = True
+            return
+        self._spoiled = True
+        if OWED in going.absent:
+            return
+        _owe(going, self._patience_s)
+        self._patience_s = min(2 * self._patience_s, REFRESH_S[1])
+        self._once("queue is too short for a refresh", f"queue: {self._group.queue}")
+
+    def _mark(self, going: _Going, sequence: int, known_ns: int) -> Mark:
         absent = going.absent | ({OWED} if going.unsure else set()) | ({WITHIN} if self._within else set())
-        known_ns = now_ns - round(self._group.interval_s * 1e9)
-        if self._kept:  # told once before: nobody says when
-            known_ns = min((known_ns, *(scan.time_ns for scan in scans if not scan.full)))
-        about = f"{self._items}:{','.join(map(str, sorted(absent)))}"
+        about = f"{self._about(going.session)}:{','.join(map(str, sorted(absent)))}"
         return Mark(going.session.server, going.subscription, sequence, about, known_ns)
+
+    @override
+    def _about(self, session: Session) -> str:
+        return self._what
+
+
+def _digest(group: Group, can: Asked) -> str:
+    """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
+    how = (group.interval_s, group.queue, group.keepalive_s, group.lifetime_s)
+    return hashlib.sha256(repr((group.events, can, how)).encode()).hexdigest()[:8]
 
 
 def _owe(going: _Going, seconds: float) -> None:
@@ -302,7 +303,20 @@ def _owe(going: _Going, seconds: float) -> None:
     going.retry_at = asyncio.get_running_loop().time() + seconds
 
 
-def _digest(group: Group, source: EventSource, can: Asked) -> str:
-    """A hash of what is subscribed to, and how."""
-    how = (group.interval_s, group.queue, group.keepalive_s, group.lifetime_s)
-    return hashlib.sha256(repr((source, can.missing, how)).encode()).hexdigest()[:8]
+async def _refreshed(session: Session, subscription: int) -> str:
+    """Have a subscription told how all conditions are now; why the server does not, empty when it does.
+
+    Raises DeviceError when the session has ended.
+    """
+    request = ua.CallMethodRequest()
+    request.ObjectId = node_id(ua.ObjectIds.ConditionType, 0)
+    request.MethodId = node_id(ua.ObjectIds.ConditionType_ConditionRefresh, 0)
+    request.InputArguments = [ua.Variant(ua.UInt32(subscription), ua.VariantType.UInt32)]
+    try:
+        result = await session.call(request, REFRESH_WITHIN_S)
+    except DeviceError as error:
+        if not session.open:
+            raise
+        return error.reason
+    code = result.StatusCode.value
+    return name(code) if code >> 30 >= BAD else ""

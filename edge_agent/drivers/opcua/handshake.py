@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edge_agent.config.settings import Login, OpcUaConnection, Policy, Security, UserCertificate
 from edge_agent.drivers.opcua.certificate import Certificate, Fault, day, fault
-from edge_agent.drivers.opcua.connection import BROKEN, loopback
 from edge_agent.drivers.opcua.offers import LOGINS, Offer, offers, unfit
 from edge_agent.drivers.opcua.pki import Own, Pki, certificate_of, key_of
+from edge_agent.drivers.opcua.place import BROKEN, loopback
 from edge_agent.drivers.opcua.refusal import Shown
 from edge_agent.errors import DeviceError
 
@@ -149,7 +149,17 @@ async def activate(
 ) -> ua.ActivateSessionResult:
     """Log in to a session that has been created. Raises DeviceError before a password could be read."""
     policy = client.security_policy
-    tokens = Client.find_endpoint(created.ServerEndpoints, policy.Mode, policy.URI).UserIdentityTokens
+    endpoint = Client.find_endpoint(created.ServerEndpoints, policy.Mode, policy.URI)
+    return await log_in(client, connection, endpoint.UserIdentityTokens)
+
+
+async def log_in(
+    client: Client, connection: OpcUaConnection, tokens: list[ua.UserTokenPolicy]
+) -> ua.ActivateSessionResult:
+    """Activate the session of a client on its channel, with one of the logins that the client has.
+
+    Raises DeviceError before a password could be read.
+    """
     login = connection.login
     if login is None:
         _choose(tokens, ua.UserTokenType.Anonymous)

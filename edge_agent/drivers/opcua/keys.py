@@ -118,6 +118,11 @@ class OpcUaGroupKeys(GroupKeys):
     lifetime: Annotated[Duration, Key(ge=1.0, le=86400.0)] | None = Key(
         None, description="how long the server keeps a subscription while we are away; 2min unless written"
     )
+    history: Annotated[Duration, Key(ge=0.0, le=31 * 86400.0)] | None = Key(
+        None,
+        description="how far back a loss is filled from what the server has recorded (HistoryRead); not at "
+        "all unless written. What cannot be had so stays a gap",
+    )
     register_: bool | None = Key(
         None, alias="register", description="whether nodes are registered before they are read"
     )
@@ -190,6 +195,13 @@ class TagKeys(DefaultKeys, FamilyKeys):
     )
 
 
+class MethodKeys(Keys):
+    """A method that may be called: `edge-agent call DEVICE.NAME`. What is not listed is never called."""
+
+    object: Text = Key(description="the object that does it, written as the node of a tag is")
+    method: Text = Key(description="the method itself, as `edge-agent browse` shows it below the object")
+
+
 class GivenKeys(Keys):
     """What a server answers for a tag."""
 
@@ -224,6 +236,9 @@ class OpcUaProfile(ProfileFile):
     )
     defaults: Annotated[object, CheckedAs(DefaultKeys)] = Key(
         None, description="what holds for every tag that does not say otherwise"
+    )
+    methods: dict[TagName, Annotated[object, CheckedAs(MethodKeys)]] = Key(
+        default_factory=dict, description="what may be called, each under its name; nothing unless written"
     )
     tests: list[Annotated[object, CheckedAs(TestKeys)]] = Key(
         default_factory=list,

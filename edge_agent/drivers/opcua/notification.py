@@ -24,7 +24,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua import VariantType
 from asyncua.ua.ua_binary import struct_from_binary
 
-from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of, of_variant
+from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of, ns_of, of_variant
 
 Item = tuple[int, Answer]
 """The handle of an item and what it says."""
@@ -35,9 +35,10 @@ Event = tuple[int, Sequence[Answer]]
 class Notification(NamedTuple):
     """What a server tells of one subscription; without news it is a sign of life.
 
-    `sequence` is its number; of a sign of life, the number that comes next. `events` are those that it tells,
-    in their order. `ended` is the status code with
-    which the server ended the subscription, 0 while it has not.
+    `sequence` is its number; of a sign of life, the number that comes next. `ended` is the status code with
+    which the server ended the subscription, 0 while it has not. `sent_ns` is when it was sent, by the clock
+    of the server, None where it does not say; `bytes_` how long it was, 0 where nobody knows. `events` are
+    those that it tells, in their order.
     """
 
     subscription: int
@@ -45,6 +46,8 @@ class Notification(NamedTuple):
     items: Sequence[Item] = ()
     has_news: bool = False
     ended: int = 0
+    sent_ns: int | None = None
+    bytes_: int = 0
     events: Sequence[Event] = ()
 
 
@@ -71,7 +74,8 @@ def of_message(subscription: int, message: ua.NotificationMessage) -> Notificati
         elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
             ended = data.Status.value
     has_news = bool(message.NotificationData)
-    return Notification(subscription, message.SequenceNumber, items, has_news, ended, events)
+    sent_ns = ns_of(message.PublishTime)
+    return Notification(subscription, message.SequenceNumber, items, has_news, ended, sent_ns, events=events)
 
 
 class _OtherError(Exception):
@@ -122,17 +126,17 @@ def _plain(body: bytes) -> Notification:
     if (kind, result, diagnostics, header) != (PUBLISH_RESPONSE, 0, 0, NOTHING) or strings > 0:
         raise _OtherError
     at = _HEAD.size + 4 * max(0, available)
-    _, sequence, _, parts = _MESSAGE.unpack_from(body, at)
+    _, sequence, sent, parts = _MESSAGE.unpack_from(body, at)
     at += _MESSAGE.size
     if parts <= 0:
-        return Notification(subscription, sequence)
+        return Notification(subscription, sequence, sent_ns=_ns(sent))
     data, encoding, length, count = _DATA.unpack_from(body, at)
     if (parts, data, encoding) != (1, DATA_CHANGE, BINARY):
         raise _OtherError
     end = at + 9 + length
     at += _DATA.size
     items = _alike(body, at, end, count) or _one_by_one(body, at, end, count)
-    return Notification(subscription, sequence, items, has_news=True)
+    return Notification(subscription, sequence, items, has_news=True, sent_ns=_ns(sent))
 
 
 def _alike(body: bytes, at: int, end: int, count: int) -> list[Item] | None:

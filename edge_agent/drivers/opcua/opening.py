@@ -1,4 +1,4 @@
-"""How a session is opened: connect, secure the channel, create, log in, look around."""
+"""How a session is opened: connect, secure the channel, go on with the one before or create one, log in."""
 
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -10,10 +10,12 @@ from cryptography.exceptions import InvalidSignature
 
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.opcua.certificate import Certificate, doubts
-from edge_agent.drivers.opcua.connection import host_of
-from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, secure, shown_of
+from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, log_in, secure, shown_of
+from edge_agent.drivers.opcua.left import Left, take_out
+from edge_agent.drivers.opcua.place import host_of
 from edge_agent.drivers.opcua.refusal import DISTRUST, explained, silent_refusal
-from edge_agent.drivers.opcua.session import Session, let_go
+from edge_agent.drivers.opcua.server_clock import ServerClock
+from edge_agent.drivers.opcua.session import Bears, Session, asked, let_go
 from edge_agent.drivers.opcua.watch import Secured
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
@@ -25,33 +27,42 @@ UNACKNOWLEDGED_MS = 10_000
 """How long a host may leave unacknowledged what we sent, before the kernel closes the socket."""
 
 
-async def opened(connection: OpcUaConnection, clock: Clock) -> tuple[Session, Secured | None]:
-    """Connect, secure, create and activate a session; with the certificates shown. Raises DeviceError.
+class Way:
+    """What one opening leaves to the next: a session without a channel, and what is known of the server."""
+
+    def __init__(self, clock: ServerClock, left: Left | None = None) -> None:
+        self.clock = clock
+        self.left = left
+        self.bears = Bears()
+
+
+async def opened(connection: OpcUaConnection, clock: Clock, way: Way) -> tuple[Session, Secured | None]:
+    """Connect, secure, take up or create a session; with the certificates shown. Raises DeviceError.
 
     A server that does not trust our renewed certificate yet is shown the one before, while that is valid.
     """
     if connection.security is None:
-        return await _opened(connection, None, None), None
+        return await _opened(connection, None, None, way), None
     agreement = await agreed(connection, connection.security, clock() / 1e9)
-    session, shown = await _accepted(connection, agreement)
+    session, shown = await _accepted(connection, agreement, way)
     odd = doubts(agreement.server, agreement.application_uri, host_of(connection.endpoint))
     return session, Secured(agreement.server, shown, agreement.own.certificate, tuple(odd))
 
 
-async def _accepted(connection: OpcUaConnection, agreement: Agreed) -> tuple[Session, Certificate]:
+async def _accepted(connection: OpcUaConnection, agreement: Agreed, way: Way) -> tuple[Session, Certificate]:
     own = agreement.own
     try:
-        return await _opened(connection, agreement, own.certificate), own.certificate
+        return await _opened(connection, agreement, own.certificate, way), own.certificate
     except DeviceError as error:
         if own.before is None or error.reason not in DISTRUST:
             raise
         with suppress(DeviceError):  # of the two refusals the first is told
-            return await _opened(connection, agreement, own.before), own.before
+            return await _opened(connection, agreement, own.before, way), own.before
         raise
 
 
 async def _opened(
-    connection: OpcUaConnection, agreement: Agreed | None, certificate: Certificate | None
+    connection: OpcUaConnection, agreement: Agreed | None, certificate: Certificate | None, way: Way
 ) -> Session:
     client = Client(connection.endpoint, timeout=connection.timeout_s)
     client.name = client.description = "edge_agent"
@@ -61,7 +72,7 @@ async def _opened(
     if agreement is not None and certificate is not None:
         secure(client, agreement, certificate)
     shown = shown_of(connection, agreement, certificate)
-    session = Session(client, connection)
+    session = Session(client, connection, way.clock, way.bears, shown=shown.fingerprint)
     async with _connecting(client):
         for step in (client.connect_socket, client.send_hello):
             await session.ask(step())
@@ -70,14 +81,38 @@ async def _opened(
             await session.ask(_channel(client))
         except DeviceError as error:
             raise explained(silent_refusal(error, shown), shown) from error
-        try:
-            created = await session.ask(_verified(client.create_session))
-            await session.ask(activate(client, connection, created))
-        except DeviceError as error:
-            raise explained(error, shown) from error
+        session.resumed = await _resumed(client, connection, way, shown.fingerprint)
+        if not session.resumed:
+            try:
+                created = await session.ask(_verified(client.create_session))
+                await session.ask(activate(client, connection, created))
+            except DeviceError as error:
+                raise explained(error, shown) from error
         await session.look_around()
     session.start(session.renew())
+    session.start(session.keep())
     return session
+
+
+async def _resumed(client: Client, connection: OpcUaConnection, way: Way, shown: str) -> bool:
+    """Take up the session that is left; whether it is ours again. Raises DeviceError when the link is lost.
+
+    One whose subscriptions keep silent is ended instead, without its subscriptions.
+    """
+    left, way.left = way.left, None
+    if left is None or left.shown != shown:
+        return False
+    logins = left.put_into(client)
+    try:
+        await asked(log_in(client, connection, logins), connection.timeout_s)
+        if not left.silent:
+            return True
+        await asked(client.uaclient.close_session(delete_subscriptions=False), connection.timeout_s)
+    except DeviceError as error:
+        if error.silent:
+            raise
+    take_out(client)
+    return False
 
 
 async def _channel(client: Client) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 from asyncua import ua
 
-from edge_agent.core.events import Place
-from edge_agent.core.nodes import Node
+from edge_agent.core.nodes import Node, Spot
 
 
-def resolved(node: Node | Place, namespaces: Sequence[str]) -> ua.NodeId | None:
+def resolved(node: Node | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
     """The node id in a server with these namespaces; None when it does not have this one."""
     if not node.namespace:
         return node_id(_identifier(node.id), 0)

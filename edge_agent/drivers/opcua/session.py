@@ -10,8 +10,10 @@ and the server's queues hold the rest.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -19,21 +21,38 @@ import structlog
 from asyncua import Client, ua
 from asyncua.client.ua_client import UASocketProtocol
 from asyncua.ua.ua_binary import struct_from_binary
-from asyncua.ua.uaerrors import BadNoSubscription, BadTooManyPublishRequests
+from asyncua.ua.uaerrors import (
+    BadNoSubscription,
+    BadSubscriptionIdInvalid,
+    BadTooManyPublishRequests,
+)
 
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.identity import named
+from edge_agent.drivers.opcua.answer import ns_of
+from edge_agent.drivers.opcua.batches import UNBOUNDED, Batches
 from edge_agent.drivers.opcua.failure import ENDING, translated
+from edge_agent.drivers.opcua.left import Left
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
-from edge_agent.drivers.opcua.values import name
+from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.errors import DeviceError
 
 RENEW_AT = 0.75  # of the channel's lifetime (OPC UA Part 4, 5.5.2.1)
 PUBLISHING = (3, 20)
 """Publish requests under way: two for each subscription, within these bounds."""
-UNSTORED = 1000
+UNSTORED_BYTES = 4 * 1024 * 1024
 """Notifications of a session that may wait to be stored, before no more is asked for."""
+LEAST_BYTES = UNSTORED_BYTES // 1000
+"""What a small one counts for: there are objects about it."""
+ABANDONED_S = 60.0
+"""How long a session's subscriptions have to be taken over, before one that nobody has is let go."""
+LOOK_S = 30.0
+"""Between two looks at a server: does it answer, are its namespaces what they were."""
+LOST_LINK = frozenset({"timeout", "disconnected", "BadSecureChannelClosed", "BadSecureChannelIdInvalid"})
+"""Reasons that leave the session as it is at the server."""
+
+NO_SUBSCRIPTION = BadSubscriptionIdInvalid.__name__
 
 T = TypeVar("T")
 log = structlog.get_logger("opcua")
@@ -50,15 +69,39 @@ class Listener(Protocol):
         """No more will come: the session has ended."""
         ...
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What of it has not been looked at yet."""
+        ...
+
+
+class Bears:
+    """What a server bears in one call: as it says, and less where that was too much."""
+
+    def __init__(self) -> None:
+        self.reads = Batches(UNBOUNDED)
+        self.items = Batches(UNBOUNDED)
+        self.history = Batches(UNBOUNDED)
+
 
 class Session:
     """A live session; made by `opening.opened`.
 
-    `namespaces` are the server's, by index; `nodes_per_read` and `items_per_call` its limits, 0 for none.
-    `server` names this run of the server, empty when it does not say when it was started.
+    `resumed` says that it is an earlier one on a new channel, with its subscriptions. `namespaces` are the
+    server's, by index; `bears` is what it takes in one call. `server` names this run of the server, empty
+    when it does not say when it was started. `shown` is the fingerprint of our certificate. `told` counts
+    what its subscriptions go through.
     """
 
-    def __init__(self, client: Client, connection: OpcUaConnection) -> None:
+    def __init__(
+        self,
+        client: Client,
+        connection: OpcUaConnection,
+        clock: ServerClock,
+        bears: Bears,
+        *,
+        shown: str = "",
+    ) -> None:
         self._client = client
         self._timeout_s = connection.timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,16 +109,19 @@ class Session:
         self._acknowledgements: list[ua.SubscriptionAcknowledgement] = []
         self._publishers = 0
         self._most_publishers = PUBLISHING[1]
-        self._unstored = 0
+        self._unstored: dict[tuple[int, int], int] = {}
         self._room = asyncio.Event()
-        self._room.set()
+        self._shown = shown
+        self._silent = False
+        self.told: Counter[str] = Counter()
         self.began_at = asyncio.get_running_loop().time()
         self.server = ""
         self._endpoint = connection.endpoint
         self.failure: DeviceError | None = None
+        self.resumed = False
         self.namespaces: Sequence[str] = ()
-        self.nodes_per_read = 0
-        self.items_per_call = 0
+        self.bears = bears
+        self._clock = clock
 
     @property
     def open(self) -> bool:
@@ -90,7 +136,23 @@ class Session:
     @property
     def unstored(self) -> int:
         """Notifications that wait to be stored."""
-        return self._unstored
+        return len(self._unstored)
+
+    @property
+    def nodes_per_read(self) -> int:
+        """Nodes that one request may read, as far as is known; 0 for no limit."""
+        return 0 if self.bears.reads.most == UNBOUNDED else self.bears.reads.most
+
+    @property
+    def left(self) -> Left | None:
+        """What it takes to go on with this session on another channel; None when it is over.
+
+        A subscription that kept silent although the link was well is not taken up as it is.
+        """
+        if self.failure is not None and self.failure.reason not in LOST_LINK:
+            return None
+        left = Left.of(self._client, shown=self._shown)
+        return replace(left, silent=True) if self._silent else left
 
     def fail(self, error: DeviceError) -> None:
         """The session has ended, for this reason; everybody who waits is told."""
@@ -101,6 +163,11 @@ class Session:
         for listener in tuple(self._listeners.values()):
             listener.end()
         self._room.set()
+
+    def fail_silent(self, error: DeviceError) -> None:
+        """A subscription has told nothing for too long, whatever the link says."""
+        self._silent = True
+        self.fail(error)
 
     async def close(self) -> None:
         """End the session; its subscriptions stay at the server, to be taken up by the next one."""
@@ -131,6 +198,13 @@ class Session:
             )
         return answers
 
+    async def history(self, parameters: ua.HistoryReadParameters) -> list[ua.HistoryReadResult]:
+        """What a server has recorded, one result for each node. Raises DeviceError."""
+        results = await self.ask(self._client.uaclient.history_read(parameters))
+        if len(results) != len(parameters.NodesToRead):
+            raise DeviceError("short_answer", f"{len(results)} histories, not {len(parameters.NodesToRead)}")
+        return results
+
     async def register(self, nodes: list[ua.NodeId]) -> list[ua.NodeId]:
         """The nodes as the server wants to be asked for them. Raises DeviceError."""
         return await self.ask(self._client.uaclient.register_nodes(nodes))
@@ -147,21 +221,57 @@ class Session:
             await self.ask(self._client.uaclient.browse_next(parameters)), len(parameters.ContinuationPoints)
         )
 
+    async def write(self, node: ua.NodeId, value: ua.Variant) -> int:
+        """Write one value, and nothing beside it; gives the status code of the server. Raises DeviceError."""
+        parameters = ua.WriteParameters()
+        what = ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value)
+        what.Value = ua.DataValue(value, StatusCode=None)
+        parameters.NodesToWrite = [what]
+        results = await self.ask(self._client.uaclient.write(parameters))
+        if len(results) != 1:
+            raise DeviceError("short_answer", f"{len(results)} results instead of 1")
+        return int(results[0].value)
+
+    async def call(self, request: ua.CallMethodRequest, within_s: float) -> ua.CallMethodResult:
+        """Call a method, which may take longer than other services: late, the session goes on.
+
+        Raises DeviceError.
+        """
+        try:
+            (result,) = await asked(self._call(request, within_s), within_s)
+        except DeviceError as error:
+            if error.reason in ENDING and error.reason != "timeout":
+                self.fail(error)
+            raise
+        except ValueError as error:
+            raise DeviceError("short_answer", "not one result") from error
+        return result
+
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
         found = await self._standard(
             ua.ObjectIds.Server_NamespaceArray,
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
             ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
             ua.ObjectIds.Server_ServerStatus_StartTime,
+            ua.ObjectIds.Server_ServerStatus_CurrentTime,
         )
         if not isinstance(found[0], list):
             raise DeviceError("wrong_answer", "the server has no NamespaceArray")
-        self.namespaces = tuple(str(each) for each in found[0])
-        # 0 and absent are no limit.
-        self.nodes_per_read = found[1] if isinstance(found[1], int) else 0
-        self.items_per_call = found[2] if isinstance(found[2], int) else 0
-        self.server = f"{self._endpoint} {found[3].isoformat()}" if isinstance(found[3], datetime) else ""
+        namespaces = tuple(str(each) for each in found[0])
+        if namespaces[: len(self.namespaces)] != self.namespaces:
+            # Everything that was resolved, and every item, may be about another node by now.
+            self.fail(DeviceError("BadSessionClosed", "the server has changed the order of its namespaces"))
+            raise DeviceError("disconnected", "the namespaces have changed")
+        self.namespaces = namespaces
+        bears = (self.bears.reads, self.bears.items, self.bears.history)
+        for batches, limit in zip(bears, found[1:4], strict=True):
+            if isinstance(limit, int) and limit > 0:  # 0 and absent are no limit
+                batches.most = min(batches.most, limit)
+        if (server_ns := ns_of(found[5]) if isinstance(found[5], datetime) else None) is not None:
+            self._clock.heard(server_ns)
+        self.server = f"{self._endpoint} {found[4].isoformat()}" if isinstance(found[4], datetime) else ""
 
     async def identity(self) -> str:
         """What the server says it is: maker, product, version. Raises DeviceError."""
@@ -175,7 +285,11 @@ class Session:
     async def _standard(self, *ids: int) -> list[Any]:
         """The values of nodes of the standard, None where there is none. Raises DeviceError."""
         nodes = [node_id(each, 0) for each in ids]
-        answers = await self.read(reading(nodes, ua.TimestampsToReturn.Neither))
+
+        async def few(part: list[ua.NodeId]) -> list[ua.DataValue]:
+            return await self.read(reading(part, ua.TimestampsToReturn.Neither))
+
+        answers = await self.bears.reads.ask(nodes, few, lambda _: ua.DataValue())
         return [None if each.Value is None else each.Value.Value for each in answers]
 
     # Subscriptions
@@ -200,6 +314,11 @@ class Session:
             raise DeviceError("short_answer", f"{len(results)} items instead of {len(items)}")
         return results
 
+    async def server_time_ns(self) -> int | None:
+        """What time it is at the server, UTC in ns; None when it does not say. Raises DeviceError."""
+        (now,) = await self._standard(ua.ObjectIds.Server_ServerStatus_CurrentTime)
+        return ns_of(now) if isinstance(now, datetime) else None
+
     async def transfer(self, subscription: int) -> list[int] | None:
         """Take over a subscription of an earlier session; the numbers of what the server still holds of it.
 
@@ -217,32 +336,18 @@ class Session:
         return sorted(result.AvailableSequenceNumbers) if result.StatusCode.is_good() else None
 
     async def republish(self, subscription: int, sequence: int) -> Notification | None:
-        """A notification once more; None when the server has not kept it. Raises DeviceError."""
+        """A notification once more; None when the server has not kept it.
+
+        Raises DeviceError: BadSubscriptionIdInvalid when the session does not have this subscription.
+        """
         try:
             message = await self.ask(self._client.uaclient.session.republish(subscription, sequence))
-        except DeviceError:
-            if self.open:
+        except DeviceError as error:
+            if self.open and error.reason != NO_SUBSCRIPTION:
                 return None
             raise
         # Some servers answer with an empty notification for one that they do not have.
         return of_message(subscription, message) if message.SequenceNumber == sequence else None
-
-    async def refresh_conditions(self, subscription: int) -> str:
-        """Have a subscription told how all conditions are now (OPC UA Part 9, 5.5.7).
-
-        Gives why the server does not, empty when it does. Raises DeviceError.
-        """
-        request = ua.CallMethodRequest()
-        request.ObjectId = node_id(ua.ObjectIds.ConditionType, 0)
-        request.MethodId = node_id(ua.ObjectIds.ConditionType_ConditionRefresh, 0)
-        request.InputArguments = [ua.Variant(ua.UInt32(subscription), ua.VariantType.UInt32)]
-        try:
-            (result,) = await self.ask(self._client.uaclient.call([request]))
-        except DeviceError as error:
-            if self.open:
-                return error.reason
-            raise
-        return "" if result.StatusCode.is_good() else name(result.StatusCode.value)
 
     async def delete(self, subscription: int) -> None:
         """Let a subscription go. Raises DeviceError."""
@@ -261,20 +366,32 @@ class Session:
     def forget(self, subscription: int) -> None:
         """Whoever listened has no more interest."""
         self._listeners.pop(subscription, None)
+        self._room.set()
 
-    def held(self) -> None:
+    def count(self, what: str) -> None:
+        """Something happened to a subscription."""
+        self.told[what] += 1
+
+    def held(self, told: Notification) -> None:
         """A notification waits to be stored."""
-        self._unstored += 1
-        if self._unstored >= UNSTORED:
-            self._room.clear()
+        self._unstored[told.subscription, told.sequence] = max(told.bytes_, LEAST_BYTES)
 
     def acknowledge(self, subscription: int, sequence: int) -> None:
         """A notification is stored: the next publish request tells the server."""
         self._acknowledgements.append(
             ua.SubscriptionAcknowledgement(ua.IntegerId(subscription), ua.Counter(sequence))
         )
-        self._unstored -= 1
+        self._unstored.pop((subscription, sequence), None)
         self._room.set()
+
+    async def _have_room(self) -> None:
+        """Wait until no more is unstored than may be; the server's queues hold what comes meanwhile."""
+        while self.open:
+            waiting = sum(listener.waiting_bytes for listener in self._listeners.values())
+            if waiting + sum(self._unstored.values()) < UNSTORED_BYTES:
+                return
+            self._room.clear()
+            await self._room.wait()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the session lasts; its failure is the session's."""
@@ -297,11 +414,12 @@ class Session:
         """Keep one publish request under way."""
         try:
             while self.open:
-                await self._room.wait()
+                await self._have_room()
                 acknowledgements, self._acknowledgements = self._acknowledgements, []
                 try:
                     with translated():
-                        told = notification(await self._published(acknowledgements))
+                        body = await self._published(acknowledgements)
+                        told = notification(body)._replace(bytes_=len(body))
                 except DeviceError as error:
                     if error.reason == BadTooManyPublishRequests.__name__:
                         self._most_publishers = max(1, self._publishers - 1)
@@ -311,8 +429,11 @@ class Session:
                         return
                     raise
                 listener = self._listeners.get(told.subscription)
-                if listener is not None:  # else of a subscription just forgotten
+                if listener is not None:
                     listener.take(told)
+                elif asyncio.get_running_loop().time() > self.began_at + ABANDONED_S:
+                    # Of an earlier life of this agent, and nobody follows it any more.
+                    await self.delete(told.subscription)
         finally:
             self._publishers -= 1
 
@@ -330,6 +451,12 @@ class Session:
             await self.ask(self._client.open_secure_channel(renew=True))
             self._client.uaclient.revolve_security_token()
 
+    async def keep(self) -> None:
+        """Look at the server now and then, for as long as the session lasts: it shall not fall asleep."""
+        while self.open:
+            await asyncio.sleep(LOOK_S)
+            await self.look_around()
+
     @property
     def _protocol(self) -> UASocketProtocol:
         """What sends requests and hands us the bytes of their answers."""
@@ -337,6 +464,16 @@ class Session:
         if protocol is None:
             raise ConnectionError("no connection")
         return protocol
+
+    async def _call(self, request: ua.CallMethodRequest, within_s: float) -> list[ua.CallMethodResult]:
+        # Not by the library's own method, whose timeout is that of all services.
+        message = ua.CallRequest()
+        message.Parameters.MethodsToCall = [request]
+        data = await self._protocol.send_request(message, timeout=within_s)
+        response = struct_from_binary(ua.CallResponse, data)
+        response.ResponseHeader.ServiceResult.check()
+        results: list[ua.CallMethodResult] = response.Results
+        return results
 
     async def _create_subscription(
         self, parameters: ua.CreateSubscriptionParameters

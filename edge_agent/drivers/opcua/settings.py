@@ -22,19 +22,22 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
+from edge_agent.core.nodes import Method
 from edge_agent.drivers.opcua.connection import at_home, connection
 from edge_agent.drivers.opcua.event_group import event_group
+from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
     DefaultKeys,
     GivenKeys,
     LimitKeys,
+    MethodKeys,
     OpcUaGroupKeys,
     OpcUaProfile,
     TagKeys,
     TestKeys,
 )
-from edge_agent.drivers.opcua.tags import Draft, make_tag
+from edge_agent.drivers.opcua.tags import Draft, make_method, make_tag
 
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
@@ -109,6 +112,7 @@ def _with_times(made: Group, keys: OpcUaGroupKeys, base: Group) -> Group:
         # A sign of life goes with an empty publishing interval: none comes more often.
         keepalive_s=max(keepalive_s, made.interval_s),
         lifetime_s=max(base.lifetime_s, 3 * made.interval_s) if keys.lifetime is None else keys.lifetime,
+        history_s=base.history_s if keys.history is None else keys.history,
     )
 
 
@@ -120,7 +124,7 @@ def _queue(publishing_s: float, sampling_s: float) -> int:
 _USED: Mapping[str, Sequence[Way]] = {
     **dict.fromkeys(("interval", "phase", "register"), ("read",)),
     **dict.fromkeys(("report", "heartbeat", "time_resolution", "timestamp"), ("subscribe", "read")),
-    "sampling": ("subscribe",),
+    **dict.fromkeys(("sampling", "history"), ("subscribe",)),
     **dict.fromkeys(("publishing", "queue", "keepalive", "lifetime"), ("subscribe", "events")),
     **dict.fromkeys(("source", "types", "severity", "conditions", "fields"), ("events",)),
 }
@@ -152,6 +156,9 @@ def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group 
 
 
 def _check_times(section: Section, made: Group) -> None:
+    if made.history_s and made.timestamp != "source":
+        message = "what a server has recorded has the times of its sources; write timestamp: source"
+        section.error_at_key(message, "history" if section.inside("history").present else "timestamp")
     if made.lifetime_s < 3 * made.keepalive_s:
         # OPC UA Part 4, 5.13.2: a server takes three times the keep-alive where less is asked for.
         message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"
@@ -178,7 +185,15 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
         tags=tuple(tags),
         limits=NodeLimits(limits.items_per_call, limits.nodes_per_read),
         tests=_golden_tests(section.inside("tests"), [name for name, _ in entries.entries()]),
+        methods=_methods(section.inside("methods"), namespaces),
     )
+
+
+def _methods(section: Section, namespaces: object) -> tuple[Method, ...]:
+    aliases = namespaces if isinstance(namespaces, dict) else {}
+    written = [(name, entry, entry.check(MethodKeys)) for name, entry in section.entries()]
+    made = [make_method(name, entry, keys, aliases) for name, entry, keys in written if keys]
+    return tuple(each for each in made if each is not None)
 
 
 def _checked(section: Section, default: K) -> K | None:
@@ -234,5 +249,6 @@ KIND = Kind(
     decoded=_decoded,
     group_model=OpcUaGroupKeys,
     group=group,
+    writable=check,
     at_home=at_home,
 )

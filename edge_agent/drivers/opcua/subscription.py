@@ -1,39 +1,53 @@
 """One group that is subscribed to: made or taken over, its notifications in order and none missing.
 
 A notification carries the next number of its subscription; a keep-alive carries the number that comes next.
-What is missing before either is asked for again; what cannot be had again is a named loss. After a restart
-the subscription of the earlier life is taken over where the server still has it, from the last notification
-that was stored on.
+What is missing before either is asked for again; what cannot be had again is filled from what the server has
+recorded, where the profile says so, or is a named loss.
+
+After a lost link, from the last notification that was stored on:
+
+1. the session is the same on another channel: its subscription too, and all that is missing is had again;
+2. a new session: the subscription comes along, and what the server still holds of it is had again;
+3. neither (another run of the server, its time is over, other items): a new one. The present values are read
+   and its items made before the loss ends, so that nothing changes unseen between the two.
+
+In all cases the present values are read once more: the last word on a tag may have gone with the link.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 from asyncua import ua
-from typing_extensions import override
 
-from edge_agent.config.settings import Device, Group, NodeLimits, Tag
+from edge_agent.config.settings import Device, Group, Tag
+from edge_agent.core.backoff import Backoff
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, bad
-from edge_agent.drivers.opcua.answer import Answer, answer_of
 from edge_agent.drivers.opcua.columns import Columns, timestamps
+from edge_agent.drivers.opcua.history import Recorded
+from edge_agent.drivers.opcua.inbox import Inbox
 from edge_agent.drivers.opcua.notification import Notification
+from edge_agent.drivers.opcua.reading import NO_SUCH_NODE, code_of, limits_of, read
 from edge_agent.drivers.opcua.resolve import resolved
-from edge_agent.drivers.opcua.session import Listener, Session, reading
-from edge_agent.drivers.opcua.values import name
+from edge_agent.drivers.opcua.session import NO_SUBSCRIPTION, Session
+from edge_agent.drivers.opcua.values import BAD, name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
 
 LAST_SEQUENCE = 0xFFFFFFFF  # then comes 1 (OPC UA Part 4, 7.8)
 LATE_S = 1.0
 """How long a notification may stay out behind a later one before it is asked for again."""
-ABSENT_S = 10.0
-"""Between two attempts to make the items that a server refused."""
+ABSENT_S = 2.0, 60.0
+"""Between two attempts to make the items that a server refused: the first, and in the long run.
+
+A controller whose program is loaded has its nodes back within seconds.
+"""
 SOURCE_LOST, OVERFLOWED = "source:lost", "source:overflow"
-NO_SUCH_NODE = bad("BadNodeIdUnknown")
 
 log = structlog.get_logger("opcua")
 
@@ -46,51 +60,6 @@ class Wire(Protocol):
         ...
 
 
-class Inbox(Listener):
-    """Notifications of one subscription as they come, to be taken out in order."""
-
-    def __init__(self) -> None:
-        self._messages: dict[int, Notification] = {}
-        self._event = asyncio.Event()
-        self._announced = 0
-        self.heard_at = asyncio.get_running_loop().time()
-        self.alive = False
-
-    @override
-    def take(self, told: Notification) -> None:
-        self.alive, self.heard_at = True, asyncio.get_running_loop().time()
-        if told.has_news:
-            self._messages[told.sequence] = told
-        else:
-            self._announced = told.sequence - 1
-        self._event.set()
-
-    @override
-    def end(self) -> None:
-        self._event.set()
-
-    def pop(self, sequence: int) -> Notification | None:
-        """The notification of this number; what was before it has been had."""
-        message = self._messages.pop(sequence, None)
-        if message is not None:
-            for each in [each for each in self._messages if each < sequence]:
-                del self._messages[each]
-        return message
-
-    def lacks(self, sequence: int) -> bool:
-        """Whether this number is not there although a later one is, or the server says it was sent."""
-        return sequence not in self._messages and max((self._announced, *self._messages)) >= sequence
-
-    async def wait(self, seconds: float) -> None:
-        """Wait for the next message, or the end; so long at most."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            return
-        self._event.clear()
-
-
 class _Going:
     """What belongs to one session: the subscription, the number that comes next, items not made yet."""
 
@@ -101,9 +70,11 @@ class _Going:
         self.next = 1
         self.absent: set[int] = set()
         self.retry_at = 0.0
+        self.patience = Backoff(lambda _, most: most, first_s=ABSENT_S[0], longest_s=ABSENT_S[1])
         self.late_at: float | None = None
         self.silence_s = 0.0
         self.unsure = False
+        self.known_ns: int | None = None
 
 
 class GroupSubscription:
@@ -119,8 +90,9 @@ class GroupSubscription:
         self._columns = columns
         self._clock = clock
         self._limits = limits_of(device)
-        self._items = _digest(group, tags)
         self._going: _Going | None = None
+        self._silent = 0
+        self._digest: tuple[Sequence[str], str] | None = None
 
     def stored(self, mark: Mark) -> None:
         """What came up to this mark is durable, or named as lost: the server may forget it."""
@@ -134,53 +106,99 @@ class GroupSubscription:
         try:
             held = await self._take_over(going, mark)
             if held is None:
+                present, refused = await self._read(going), await self._make(going)
                 if mark is not None:
-                    yield News(loss=SOURCE_LOST)
-                # Read first: what changes before the items are there comes as their first value.
-                yield await self._read(going)
-                yield await self._make(going)
+                    lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
+                    async for news in self._filled(going, lost, mark.time_ns, times_of(present)):
+                        yield news
+                yield present
+                yield refused
             else:
-                for sequence in held:
-                    yield await self._again(going, sequence)
+                going.known_ns = None if mark is None else mark.time_ns
+                async for news in self._kept(going, held):
+                    yield news
                 # What the server has queued comes first: what is read now is newer.
-                yield await self._next(going)
+                yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
                 yield await self._read(going)
             while True:
-                yield await self._next(going)
+                news = await self._next(going)
+                async for each in self._behind(going, news):
+                    yield each
         finally:
             going.session.forget(going.subscription)
 
     # How it begins
 
     async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
-        """Go on with the subscription of a mark: the numbers that the server has kept since.
+        """Go on with the subscription of a mark: the numbers the server has kept since, as far as it says.
 
         None when it is another server, or one that was started again (its numbers may be another client's by
-        now), when it does not have it any more, or when it is about other items.
+        now), when it does not have it any more, when it kept silent, or when it is about other items.
         """
         session = going.session
         if mark is None or not mark.server or mark.server != session.server:
             return None
-        held = await session.transfer(mark.subscription)
+        held: Sequence[int] | None = () if session.resumed else await session.transfer(mark.subscription)
         if held is None:
             return None
         items, _, absent = mark.items.partition(":")
-        if items != self._items:
-            await session.delete(mark.subscription)
+        if items != self._about(session) or mark.subscription == self._silent:
+            await self._let_go(session, mark.subscription)
             return None
         going.subscription, going.next = mark.subscription, _following(mark.sequence)
         going.absent = {int(each) for each in absent.split(",") if each}
         # No server gives a sign of life more often than it publishes.
         going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
+        if session.resumed and not await self._is_there(going):
+            return None
         session.listen(going.subscription, going.inbox)
         held = [each for each in held if each >= going.next]
-        log.info("subscription goes on", device=self._device.name, group=self._group.name, held=len(held))
+        session.count("resumed" if session.resumed else "transferred")
+        log.info(
+            "subscription goes on",
+            device=self._device.name,
+            group=self._group.name,
+            session="the same" if session.resumed else "another",
+        )
         return held
+
+    async def _let_go(self, session: Session, subscription: int) -> None:
+        try:
+            await session.delete(subscription)
+        except DeviceError:
+            if not session.open:
+                raise
+
+    async def _is_there(self, going: _Going) -> bool:
+        """Whether the session still has its subscription; what comes of it by the way waits its turn."""
+        try:
+            message = await going.session.republish(going.subscription, going.next)
+        except DeviceError as error:
+            if error.reason != NO_SUBSCRIPTION:
+                raise
+            return False
+        if message is not None:
+            going.inbox.take(message)
+        return True
+
+    async def _kept(self, going: _Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
+        """What the server has kept for us: of these numbers, or one after the other until none is left."""
+        for sequence in held:
+            yield await self._again(going, sequence)
+        while going.session.resumed:
+            message = going.inbox.pop(going.next)
+            message = message or await going.session.republish(going.subscription, going.next)
+            if message is None:
+                return
+            going.session.count("republished")
+            going.next = _following(going.next)
+            yield self._news(going, message)
 
     async def _again(self, going: _Going, sequence: int) -> News:
         """A notification that the server has kept for us."""
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
+        going.session.count("lost" if message is None else "republished")
         going.next = _following(sequence)
         # What was lost may have been the last word on a tag, which would stay wrong without a new reading.
         going.unsure = going.unsure or lost
@@ -192,6 +210,53 @@ class GroupSubscription:
         nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
         scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         return News((scan,), complete=True)
+
+    async def _behind(self, going: _Going, news: News) -> AsyncGenerator[News, None]:
+        """News, behind what fills the loss in it."""
+        if not news.loss or not self._group.history_s or going.known_ns is None:
+            yield news
+        elif news.scans:
+            known = times_of(News(news.scans[:1]))  # each column's first behind the loss
+            async for each in self._filled(going, news, going.known_ns, known):
+                yield each
+        else:
+            # The values that are read close it, and say up to when something may be missing.
+            present = await self._read(going)
+            lost = replace(news, until_ns=await self._until_ns(going))
+            async for each in self._filled(going, lost, going.known_ns, times_of(present)):
+                yield each
+            yield present
+        if news.known_ns is not None:
+            going.known_ns = news.known_ns
+
+    async def _until_ns(self, going: _Going) -> int:
+        """What time it is now, by the clock that gives our samples their times."""
+        server_ns = None if self._group.timestamp == "agent" else await going.session.server_time_ns()
+        return server_ns or self._clock()
+
+    async def _filled(
+        self, going: _Going, news: News, known_ns: int, known: Mapping[int, int]
+    ) -> AsyncGenerator[News, None]:
+        """Lossy news, behind what the server has recorded meanwhile: no loss if that is all of it."""
+        if not self._group.history_s:
+            yield news
+            return
+        until_ns = news.until_ns or min((scan.time_ns for scan in news.scans), default=self._clock())
+        start_ns = max(known_ns, until_ns - round(self._group.history_s * 1e9))
+        if known_ns < start_ns:
+            yield News(loss=news.loss, until_ns=start_ns)
+        session, absent = going.session, going.absent
+        nodes = [(i, resolved(tag.opcua, session.namespaces)) for i, tag in enumerate(self._tags)]
+        there = [(i, node) for i, node in nodes if node is not None and i not in absent]
+        recorded = Recorded(session, there, self._columns, (start_ns, until_ns), known, self._clock)
+        count = 0
+        async for scans in recorded.scans():
+            count += len(scans)
+            yield News(scans, filled=True)
+        if recorded.whole:
+            session.count("filled")
+            log.info("filled from history", device=self._device.name, group=self._group.name, scans=count)
+        yield replace(news, loss="") if recorded.whole else news
 
     async def _make(self, going: _Going) -> News:
         """A new subscription with all its items; the news is of those that the server refuses."""
@@ -221,17 +286,19 @@ class GroupSubscription:
                 refused.append((i, NO_SUCH_NODE))
             else:
                 wanted.append((i, node))
-        most = min(session.items_per_call or LAST_SEQUENCE, self._limits.items_per_call)
-        for at in range(0, len(wanted), most):
-            part = wanted[at : at + most]
+
+        async def make(part: list[tuple[int, ua.NodeId]]) -> list[int]:
             items = [self._item(*each) for each in part]
             results = await session.add_items(going.subscription, items, timestamps(self._group))
-            for (i, _), result in zip(part, results, strict=True):
-                if result.StatusCode.is_good():
-                    going.absent.remove(i)
-                else:
-                    refused.append((i, bad(name(result.StatusCode.value))))
-        going.retry_at = asyncio.get_running_loop().time() + ABSENT_S
+            return [result.StatusCode.value for result in results]
+
+        codes = await session.bears.items.ask(wanted, make, code_of, self._limits.items_per_call)
+        for (i, _), code in zip(wanted, codes, strict=True):
+            if code >> 30 >= BAD:
+                refused.append((i, bad(name(code))))
+            else:
+                going.absent.remove(i)
+        going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
         return News((self._columns.refused(refused, self._clock()),) if refused else ())
 
@@ -247,9 +314,10 @@ class GroupSubscription:
 
     # How it goes on
 
-    async def _next(self, going: _Going) -> News:
-        """The next notification, sign of life, or item that has appeared."""
+    async def _next(self, going: _Going, within_s: float = math.inf) -> News:
+        """The next notification, sign of life, or item that has appeared; nothing when time is over."""
         loop = asyncio.get_running_loop()
+        over_at = loop.time() + within_s
         while True:
             message = going.inbox.pop(going.next)
             if message is not None:
@@ -257,78 +325,80 @@ class GroupSubscription:
                 return self._news(going, message)
             if going.session.failure is not None:
                 raise going.session.failure
-            if going.unsure:
-                return await self._read(going)
-            if going.inbox.alive:
+            if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
-                return News()
-            if _is_late(going, loop.time()):
-                going.late_at = None
-                return await self._again(going, going.next)
-            if going.absent and loop.time() >= going.retry_at:
-                await going.session.look_around()  # its namespaces may have changed meanwhile
-                return await self._add_absent(going)
-            await self._wait(going, loop.time())
+                return News(known_ns=self._known_ns((), going.inbox.alive_ns))
+            due = await self._due(going, loop.time())
+            if due is not None or loop.time() >= over_at:
+                return due or News()
+            await self._wait(going, loop.time(), over_at)
 
-    async def _wait(self, going: _Going, now: float) -> None:
+    async def _due(self, going: _Going, now: float) -> News | None:
+        """What has to be asked for by now: present values, what stays out, items that were not there."""
+        if going.unsure:
+            return await self._read(going)
+        if _is_late(going, now):
+            # The next one, if it is missing too, has stayed out for as long.
+            return await self._again(going, going.next)
+        if going.absent and now >= going.retry_at:
+            await going.session.look_around()  # its namespaces may have changed meanwhile
+            return await self._add_absent(going)
+        return None
+
+    async def _wait(self, going: _Going, now: float, over_at: float) -> None:
         """Wait for the inbox; a subscription that keeps silent for too long ends its session."""
         left_s = going.inbox.heard_at + going.silence_s - now
         if left_s <= 0:
-            going.session.fail(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))
+            self._silent = going.subscription
+            going.session.fail_silent(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))
             return
         other = [at for at in (going.late_at, going.retry_at if going.absent else None) if at is not None]
-        await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in other)])))
+        await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in (*other, over_at))])))
 
     def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
         if told is None:
             return News(loss=loss)
         now_ns = self._clock()
-        if any(answer.overflowed for _, answer in told.items):
-            loss = loss or OVERFLOWED
         scans = self._columns.news(told.items, now_ns)
+        until_ns = None
+        if overflowed := [item for item in told.items if item[1].overflowed]:
+            loss = loss or OVERFLOWED
+            # What was dropped lies before the first sample that is left of these items.
+            until_ns = self._columns.news(overflowed, now_ns)[0].time_ns
+            going.session.count("overflowed")
         if told.ended:
             going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
-        going.session.held()
-        about = f"{self._items}:{','.join(map(str, sorted(going.absent)))}"
-        known_ns = max((scan.time_ns for scan in scans), default=now_ns)
+        going.session.held(told)
+        going.session.count("notifications")
+        about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
+        known_ns = self._known_ns(scans, told.sent_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
-        return News(scans, mark, loss)
+        return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
+
+    def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
+        """Up to when everything is told behind what was sent then, by the clock of the samples."""
+        if self._group.timestamp == "agent":
+            return self._clock()
+        times = [max(scan.time_ns for scan in scans)] if scans else []
+        # What is missing later is younger than either, also where the sources differ from their server.
+        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
+
+    def _about(self, session: Session) -> str:
+        """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
+        if self._digest is None or self._digest[0] != session.namespaces:
+            self._digest = session.namespaces, _digest(self._group, self._tags, session.namespaces)
+        return self._digest[1]
 
 
-def limits_of(device: Device) -> NodeLimits:
-    """What the server of a device bears in one call, as its profile says."""
-    limits = device.profile.limits
-    if not isinstance(limits, NodeLimits):
-        raise TypeError("limits of another protocol")
-    return limits
-
-
-async def read(
-    session: Session,
-    nodes: Sequence[ua.NodeId | None],
-    columns: Columns,
-    group: Group,
-    limits: NodeLimits,
-    clock: Clock,
-) -> Scan:
-    """The present values of a group in as many requests as it takes, the time in the middle of the first.
-
-    Nodes that the server does not have (None) are not asked for. Raises DeviceError.
-    """
-    loop = asyncio.get_running_loop()
-    most = min(session.nodes_per_read or limits.nodes_per_read, limits.nodes_per_read)
-    asked = [node for node in nodes if node is not None]
-    answers: list[Answer] = []
-    middle = loop.time()
-    for at in range(0, len(asked), most):
-        sent = loop.time()
-        read_now = await session.read(reading(asked[at : at + most], timestamps(group)))
-        answers += map(answer_of, read_now)
-        if at == 0:
-            middle = (sent + loop.time()) / 2
-    rest = iter(answers)
-    whole = [NO_SUCH_NODE if node is None else next(rest) for node in nodes]
-    return columns.whole(whole, clock() - round((loop.time() - middle) * 1e9))
+def times_of(news: News) -> dict[int, int]:
+    """When the newest sample of each column was taken; UTC in ns."""
+    times: dict[int, int] = {}
+    for scan in news.scans:
+        columns = range(len(scan.values)) if scan.index is None else scan.index
+        offsets = scan.offsets_ms or [0.0] * len(scan.values)
+        for i, offset in zip(columns, offsets, strict=True):
+            times[i] = max(times.get(i, 0), scan.time_ns + round(offset * 1e6))
+    return times
 
 
 def _is_late(going: _Going, now: float) -> bool:
@@ -348,8 +418,9 @@ def _following(sequence: int) -> int:
     return 1 if sequence >= LAST_SEQUENCE else sequence + 1
 
 
-def _digest(group: Group, tags: Sequence[Tag]) -> str:
+def _digest(group: Group, tags: Sequence[Tag], namespaces: Sequence[str]) -> str:
     """A hash of what is subscribed to, in the order of the handles, and how."""
     what = [(tag.name, tag.opcua.namespace, tag.opcua.id) for tag in tags]
     how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
-    return hashlib.sha256(repr((what, how)).encode()).hexdigest()[:8]
+    where = [(each, i) for i, each in enumerate(namespaces) if each in {tag.opcua.namespace for tag in tags}]
+    return hashlib.sha256(repr((what, how, where)).encode()).hexdigest()[:8]

@@ -11,8 +11,8 @@ from edge_agent.config.settings import Group, Tag
 from edge_agent.config.syntax import Percent, in_unit, quoted
 from edge_agent.config.units import unit_fault
 from edge_agent.core.browsed import OPC_UA
-from edge_agent.core.nodes import INTEGERS, BuiltIn, Node
-from edge_agent.drivers.opcua.keys import DefaultKeys, TagKeys
+from edge_agent.core.nodes import INTEGERS, BuiltIn, Method, Node, Spot
+from edge_agent.drivers.opcua.keys import DefaultKeys, MethodKeys, TagKeys
 
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|(?P<alias>[A-Za-z0-9._-]+):)?(?P<id>[isgb]=.+)")
 _INDEXED = re.compile(r"ns=([0-9]+);(.*)")
@@ -33,12 +33,12 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     """The tag, or None when something about it is wrong; every mistake is noted."""
     keys, defaults, section = draft.keys, draft.defaults, draft.section
     before = len(section.document.problems)
-    spot = _spot(draft)
+    at = spot(keys.node, section.inside("node"), draft.namespaces)
     type_ = keys.type or defaults.type
     if type_ is None:
         section.error_at_key(f"'{draft.name}' has no type; write type: in it or in defaults")
     group = _group(draft, groups)
-    if spot is None or type_ is None:
+    if at is None or type_ is None:
         return None
     for check in (_check_enum, _check_numbers, _check_deadband):
         check(draft, type_)
@@ -49,8 +49,8 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     report, deadband = keys.report or defaults.report, in_unit(keys.deadband, keys.valid)
     node = Node(
         name=draft.name,
-        namespace=spot[0],
-        id=spot[1],
+        namespace=at.namespace,
+        id=at.id,
         type=type_,
         valid=(keys.valid[0], keys.valid[1]) if keys.valid else None,
         enum=frozenset(keys.enum) if keys.enum else None,
@@ -73,15 +73,17 @@ def make_tag(draft: Draft, groups: Mapping[str, Group | None]) -> Tag | None:
     )
 
 
-def _spot(draft: Draft) -> tuple[str, str] | None:
-    return spot(draft.keys.node, draft.section.inside("node"), draft.namespaces)
+def make_method(
+    name: str, section: Section, keys: MethodKeys, namespaces: Mapping[str, str]
+) -> Method | None:
+    """The method, or None when something about it is wrong; every mistake is noted."""
+    on = spot(keys.object, section.inside("object"), namespaces)
+    method = spot(keys.method, section.inside("method"), namespaces)
+    return None if on is None or method is None else Method(name, on, method)
 
 
-def spot(text: str, section: Section, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
-    """The URI of the namespace (empty for namespace 0) and the identifier of a node that stands in a section.
-
-    None for what is none, which is noted.
-    """
+def spot(text: str, section: Section, namespaces: Mapping[str, str]) -> Spot | None:
+    """The node that stands in a section; None for what is none, which is noted."""
     indexed = _INDEXED.fullmatch(text)
     if indexed and indexed[1] != "0":
         section.error(
@@ -98,7 +100,7 @@ def spot(text: str, section: Section, namespaces: Mapping[str, str]) -> tuple[st
         section.error(unknown(alias, namespaces))
         return None
     uri = match["uri"] or (str(namespaces[alias]) if alias is not None else "")
-    return ("" if uri == OPC_UA else uri), match["id"]
+    return Spot("" if uri == OPC_UA else uri, match["id"])
 
 
 def unknown(alias: str, namespaces: Mapping[str, str]) -> str:

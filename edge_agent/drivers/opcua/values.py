@@ -77,6 +77,11 @@ def reader(node: Node) -> Callable[[Answer], tuple[Value, str]]:
     return read
 
 
+def counts(type_: BuiltIn, sent_as: str) -> bool:
+    """Whether values of a built-in type are values of a tag of this type."""
+    return any(each.name == sent_as for each in _TYPES[type_])
+
+
 def judged(node: Node, value: Value, status: int) -> tuple[Value, str]:
     """Value and quality of a tag for an answer as a golden test writes it: texts as they are shown."""
     if status >> 30 >= BAD:

@@ -15,7 +15,7 @@ from edge_agent.core.model import bad
 from edge_agent.core.nodes import BuiltIn, Node
 from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.batches import Batches
-from edge_agent.drivers.opcua.datatypes import DataType, Follow, data_types, texts_of, value_of
+from edge_agent.drivers.opcua.datatypes import DataType, Follow, Read, data_types, texts_of, value_of
 from edge_agent.drivers.opcua.values import name, reader
 from edge_agent.errors import DeviceError
 
@@ -47,7 +47,10 @@ _READABLE, _WRITABLE = 1, 2  # bits of an access level (OPC UA Part 3, 8.57)
 class Readable(Protocol):
     """What is needed of a session beside browsing. Raises DeviceError."""
 
-    nodes_per_read: int
+    @property
+    def nodes_per_read(self) -> int:
+        """Nodes that one request may read; 0 for no limit."""
+        ...
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
         """Attributes, one answer for each."""
@@ -86,6 +89,11 @@ async def look_at(
         await work.values(variables, keep=wanted.values)
     if wanted.meanings:
         await work.meanings(variables, types)
+
+
+def attributes(session: Readable) -> Read:
+    """What gives attributes of nodes of a session, in as many requests as it takes."""
+    return _Work(session, lambda _: None).read
 
 
 class _Work:

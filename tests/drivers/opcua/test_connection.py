@@ -10,8 +10,9 @@ from edge_agent.config.settings import Home, Login, OpcUaConnection, Security, U
 from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.yaml_nodes import read
 from edge_agent.drivers.opcua.certificate import parsed
-from edge_agent.drivers.opcua.connection import at_home, connection, host_of, loopback
+from edge_agent.drivers.opcua.connection import at_home, connection
 from edge_agent.drivers.opcua.pki import Pki
+from edge_agent.drivers.opcua.place import host_of, loopback
 from edge_agent.sim.certificates import made
 
 SECURE = "policy: Basic256Sha256, mode: sign_and_encrypt"

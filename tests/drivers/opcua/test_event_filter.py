@@ -5,7 +5,8 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 
-from edge_agent.core.events import CONDITION, EventField, EventSource, Place
+from edge_agent.core.events import CONDITION, EventField, EventSource
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.opcua.event_filter import FIRST, OF_THE_TELLING, asked
 from edge_agent.drivers.opcua.resolve import node_id
 
@@ -52,17 +53,15 @@ def test_other_fields_are_asked_for_as_those_of_any_event() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "types", [(), (Place("", "i=2041"),), (Place("urn:acme", "i=1"), Place("", "i=2041"))]
-)
-def test_without_a_wish_nothing_is_filtered(types: tuple[Place, ...]) -> None:
+@pytest.mark.parametrize("types", [(), (Spot("", "i=2041"),), (Spot("urn:acme", "i=1"), Spot("", "i=2041"))])
+def test_without_a_wish_nothing_is_filtered(types: tuple[Spot, ...]) -> None:
     (only,) = asked(EventSource(types=types), NAMESPACES).filters
 
     assert only.WhereClause.Elements == []
 
 
 def test_wanted_events_pass_and_those_of_the_telling() -> None:
-    whole, _ = asked(EventSource(types=(Place("urn:acme", "i=7"),), severity=500), NAMESPACES).filters
+    whole, _ = asked(EventSource(types=(Spot("urn:acme", "i=7"),), severity=500), NAMESPACES).filters
 
     elements = whole.WhereClause.Elements
     assert [each.FilterOperator for each in elements] == [
@@ -83,7 +82,7 @@ def test_wanted_events_pass_and_those_of_the_telling() -> None:
 
 
 def test_a_server_that_does_not_understand_is_asked_in_fewer_words() -> None:
-    source = EventSource(types=(Place("", "i=1"), Place("", "i=2")), severity=500)
+    source = EventSource(types=(Spot("", "i=1"), Spot("", "i=2")), severity=500)
 
     _, plain = asked(source, NAMESPACES).filters
 
@@ -102,7 +101,7 @@ def test_severity_alone_is_left_out_in_fewer_words() -> None:
 
 def test_what_is_in_a_namespace_that_the_server_lacks_is_not_asked_for() -> None:
     fields = (EventField("a", (("urn:no", "A"),), "Int32"), EventField("b", (("urn:acme", "B"),), "Int32"))
-    source = EventSource(types=(Place("urn:no", "i=1"), Place("urn:acme", "i=2")), fields=fields)
+    source = EventSource(types=(Spot("urn:no", "i=1"), Spot("urn:acme", "i=2")), fields=fields)
 
     made = asked(source, NAMESPACES)
 
@@ -113,11 +112,11 @@ def test_what_is_in_a_namespace_that_the_server_lacks_is_not_asked_for() -> None
 
 
 def test_a_server_without_any_of_the_types_is_asked_for_nothing() -> None:
-    assert asked(EventSource(types=(Place("urn:no", "i=1"),)), NAMESPACES).filters == ()
+    assert asked(EventSource(types=(Spot("urn:no", "i=1"),)), NAMESPACES).filters == ()
 
 
 def test_a_filter_is_the_same_when_it_has_gone_over_the_wire() -> None:
-    source = EventSource(types=(Place("urn:acme", "i=7"),), severity=500, fields=CONDITION)
+    source = EventSource(types=(Spot("urn:acme", "i=7"),), severity=500, fields=CONDITION)
 
     for each in asked(source, NAMESPACES).filters:
         assert struct_from_binary(ua.EventFilter, Buffer(struct_to_binary(each))) == each

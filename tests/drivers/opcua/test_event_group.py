@@ -11,7 +11,8 @@ from edge_agent.config.section import Section
 from edge_agent.config.settings import Group
 from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.yaml_nodes import read
-from edge_agent.core.events import CONDITION, SERVER, EventField, EventSource, Place
+from edge_agent.core.events import CONDITION, SERVER, EventField, EventSource
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.kinds import kinds
 from edge_agent.drivers.opcua.settings import group
 
@@ -49,8 +50,8 @@ def test_a_source_takes_what_is_written() -> None:
         "data",
     )
     assert made.events == EventSource(
-        Place(ACME, "s=Press"),
-        (Place(ACME, "i=1001"), Place("", "i=2915")),
+        Spot(ACME, "s=Press"),
+        (Spot(ACME, "i=1001"), Spot("", "i=2915")),
         300,
         (
             *CONDITION,
@@ -186,7 +187,7 @@ def test_a_profile_may_have_events_alone(tmp_path: Path) -> None:
 
     assert problems == ()
     assert profile is not None
-    assert profile.groups["alarms"].events == EventSource(Place(ACME, "s=Press"))
+    assert profile.groups["alarms"].events == EventSource(Spot(ACME, "s=Press"))
 
 
 def _grouped(text: str, before: Group | None) -> tuple[Group | None, list[Problem]]:

@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnection, Profile
-from edge_agent.core.events import ABSENT, CONDITION, EventField, EventSource, Place
+from edge_agent.core.events import ABSENT, CONDITION, EventField, EventSource
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
+from edge_agent.core.nodes import Spot
 from edge_agent.drivers.opcua.driver import OpcUaDriver
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News, Subscriber
@@ -32,7 +33,7 @@ FIELDS = (
     EventField("token", ((URI, "Token"),), "ByteString"),
     EventField("part", ((URI, "Part"),), "NodeId"),
 )
-SOURCE = EventSource(Place(URI, "s=Press"), (Place(URI, "i=1001"),), 300, (*CONDITION, *FIELDS))
+SOURCE = EventSource(Spot(URI, "s=Press"), (Spot(URI, "i=1001"),), 300, (*CONDITION, *FIELDS))
 GROUP = Group(
     "alarms",
     0.1,
@@ -79,7 +80,7 @@ async def test_what_the_filter_keeps_out_does_not_come(plc: OpcUaPlc) -> None:
 
 
 async def test_a_type_lets_those_below_it_pass() -> None:
-    source = EventSource(types=(Place("", "i=2041"),), fields=CONDITION)
+    source = EventSource(types=(Spot("", "i=2041"),), fields=CONDITION)
     async with simulated(source) as plc, subscriber(plc, replace(GROUP, events=source)) as events:
         news = await taken(events, None, lambda found: len(numbers(found)) >= 3)
 
@@ -234,7 +235,7 @@ async def test_a_subscription_to_other_events_is_not_taken_over(plc: OpcUaPlc) -
 
 
 async def test_a_source_that_is_not_there_is_refused_and_the_server_lives(plc: OpcUaPlc) -> None:
-    lost = replace(GROUP, events=replace(SOURCE, node=Place(URI, "s=Nowhere")))
+    lost = replace(GROUP, events=replace(SOURCE, node=Spot(URI, "s=Nowhere")))
     async with subscriber(plc, lost) as events:
         news = await taken(events, None, lambda found: len(found) >= 6)
 

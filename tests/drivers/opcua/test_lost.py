@@ -12,7 +12,7 @@ from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.answer import Answer
 from edge_agent.drivers.opcua.driver import OpcUaDevice
 from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.session import Listener
+from edge_agent.drivers.opcua.session import Bears, Listener
 from edge_agent.drivers.opcua.wire import SessionWire
 from edge_agent.errors import DeviceError
 
@@ -27,11 +27,12 @@ class FakeSession:
     """A session of one subscription. `present` is what a read gives, `kept` what can be asked for again."""
 
     namespaces = ("http://opcfoundation.org/UA/", "urn:acme")
-    nodes_per_read = items_per_call = 0
     server = "server"
+    resumed = False
 
     def __init__(self) -> None:
         self.failure: DeviceError | None = None
+        self.bears = Bears()
         self.present = 1.0
         self.kept: dict[int, Notification] = {}
         self.asked_again: list[int] = []
@@ -61,8 +62,11 @@ class FakeSession:
     def forget(self, _subscription: int) -> None:
         self.listener = None
 
-    def held(self) -> None:
+    def held(self, _told: Notification) -> None:
         """Nothing bounds what waits here."""
+
+    def count(self, _what: str) -> None:
+        """Nobody asks for it."""
 
     def tell(self, *told: Notification) -> None:
         assert self.listener is not None

@@ -101,7 +101,10 @@ def test_sign_of_life_has_the_number_that_comes_next() -> None:
     message = response([], 9)
     message.Parameters.NotificationMessage.NotificationData = []
 
-    assert notification(struct_to_binary(message)) == Notification(4, 9)
+    message.Parameters.NotificationMessage.PublishTime = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
+
+    sent_ns = 1_767_323_045_678_900_000
+    assert notification(struct_to_binary(message)) == Notification(4, 9, sent_ns=sent_ns)
 
 
 def test_text_that_is_no_utf8_is_kept_as_the_library_keeps_it() -> None:

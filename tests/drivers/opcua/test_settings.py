@@ -24,7 +24,7 @@ from edge_agent.config.settings import (
 )
 from edge_agent.config.syntax import Origin, Surroundings
 from edge_agent.config.yaml_nodes import read
-from edge_agent.core.nodes import Node
+from edge_agent.core.nodes import Method, Node, Spot
 from edge_agent.drivers.kinds import kinds
 from edge_agent.drivers.opcua.connection import connection
 from edge_agent.drivers.opcua.settings import KIND, group
@@ -218,6 +218,8 @@ def test_a_sign_of_life_is_not_asked_for_more_often_than_the_server_publishes() 
         ("{publishing: 1}", "1}", "1 has no unit; write 1ms or 1s"),
         ("{publishing: 1s, keep_alive: 5s}", "keep_alive", "unknown key 'keep_alive' - did you mean 'keepalive'?"),
         ("{publishing: 1s, lifetime: 14s}", "lifetime", "the lifetime is at least three times the keepalive of 5 s"),
+        ("{mode: read, interval: 1s, history: 1h}", "history", "'history' is for mode: subscribe; this group is mode: read"),
+        ("{publishing: 1s, history: 1h, timestamp: agent}", "history", "what a server has recorded has the times of its sources; write timestamp: source"),
         ("{publishing: 1s, keepalive: 41s}", "keepalive", "the lifetime is at least three times the keepalive of 41 s"),
         ("{publishing: 10s, lifetime: 29s}", "lifetime", "the lifetime is at least three times the keepalive of 10 s"),
     ],
@@ -463,6 +465,37 @@ def test_limits_are_those_of_the_server(tmp_path: Path) -> None:
     profile, _ = load_profile(path, kinds())
     assert profile is not None
     assert profile.limits == NodeLimits(1000, 1000)
+
+
+def test_methods_are_nodes_of_an_object(tmp_path: Path) -> None:
+    path = tmp_path / "press.yaml"
+    written = "methods: {start: {object: 'plc:s=Press', method: 'nsu=urn:acme:other;i=7'}}\n"
+    path.write_text(PRESS.replace("TAG", "{node: 'i=1'}") + written)
+
+    profile, problems = load_profile(path, kinds())
+
+    assert profile is not None, render(problems)
+    method = Method("start", Spot("urn:acme:press", "s=Press"), Spot("urn:acme:other", "i=7"))
+    assert profile.methods == (method,)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("{object: 'plc:s=Press'}", "missing key 'method'"),
+        ("{object: 'ns=3;s=Press', method: 'i=7'}", "'ns=3;s=Press': the index of a namespace changes"),
+        ("{object: 'i=85', method: 'plk:s=x'}", "unknown namespace 'plk' - did you mean 'plc'?"),
+        ("{object: 'i=85', method: start}", "'start' is not a node; write for example plc:s=GVL.x or i=2258"),
+    ],
+)
+def test_a_method_is_refused_with(tmp_path: Path, method: str, message: str) -> None:
+    path = tmp_path / "press.yaml"
+    path.write_text(PRESS.replace("TAG", "{node: 'i=1'}") + f"methods: {{start: {method}}}\n")
+
+    profile, (problem,) = load_profile(path, kinds())
+
+    assert profile is None
+    assert problem.message.startswith(message)
 
 
 def test_limits_of_nothing_are_refused(tmp_path: Path) -> None:

@@ -119,6 +119,7 @@ async function main(folder) {
     await server.initialize();
     fill(server.engine.addressSpace, server.engine.addressSpace.registerNamespace(URI));
     require("./alarms").addAlarms(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
+    require("./methods").addCommands(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
     await server.start();
     process.stdout.write(`port ${server.endpoints[0].port}\n`);
     process.stdin.resume().on("end", async () => {
