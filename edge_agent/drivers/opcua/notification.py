@@ -75,7 +75,9 @@ def of_message(subscription: int, message: ua.NotificationMessage) -> Notificati
             ended = data.Status.value
     has_news = bool(message.NotificationData)
     sent_ns = ns_of(message.PublishTime)
-    return Notification(subscription, message.SequenceNumber, items, has_news, ended, sent_ns, events=events)
+    return Notification(
+        subscription, message.SequenceNumber, items, has_news, ended, sent_ns, events=tuple(events)
+    )
 
 
 class _OtherError(Exception):
