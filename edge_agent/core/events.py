@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from edge_agent.core.model import Column, Scan, bad
-from edge_agent.core.nodes import STORES, BuiltIn, Spot
+from edge_agent.core.nodes import STORES, BuiltIn, Spot, Step
 
 OF_ALL = (
     Column("id", "s"),
@@ -19,31 +18,27 @@ OF_ALL = (
 ABSENT = bad("absent")
 """The quality of a field that an event does not have: it is left out, and nothing is wrong with it."""
 
-FieldType = Literal[BuiltIn, "NodeId"]
-"""Types that a field can have; a NodeId is told as text, with the URI of its namespace."""
-
-
 SERVER = Spot("", "i=2253")
 """The Server object, which hands on the events of all its address space (OPC UA Part 5, 6.3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventField:
-    """A field of events: `path` are the browse names that lead to it, each with the URI of its namespace.
+    """A field of events: `path` are the browse names that lead to it.
 
     Without a path it is the node of the condition itself. `owner` is the type of events that has it, in
     namespace 0.
     """
 
     name: str
-    path: tuple[tuple[str, str], ...]
-    type: FieldType
+    path: tuple[Step, ...]
+    type: BuiltIn
     owner: str = "i=2041"
 
     @property
     def column(self) -> Column:
         """Its column in a record."""
-        return Column(self.name, "s" if self.type == "NodeId" else STORES.get(self.type, "s"))
+        return Column(self.name, STORES.get(self.type, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +60,8 @@ class EventSource:
         return (*OF_ALL, *(field.column for field in self.fields))
 
 
-def _standard(name: str, path: str, type_: FieldType, owner: str) -> EventField:
-    return EventField(name, tuple(("", each) for each in path.split("/") if each), type_, owner)
+def _standard(name: str, path: str, type_: BuiltIn, owner: str) -> EventField:
+    return EventField(name, tuple(Step("", each) for each in path.split("/") if each), type_, owner)
 
 
 CONDITION = (

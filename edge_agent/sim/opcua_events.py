@@ -18,8 +18,8 @@ from asyncua.server.address_space import AttributeValue
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_subscription import InternalSubscription
 
-from edge_agent.core.events import CONDITION, EventField, EventSource, FieldType
-from edge_agent.core.nodes import INTEGERS, Spot
+from edge_agent.core.events import CONDITION, EventField, EventSource
+from edge_agent.core.nodes import INTEGERS, BuiltIn, Spot
 from edge_agent.ports import Clock
 from edge_agent.sim.opcua_event_items import ABOVE, Told, standard_type
 from edge_agent.sim.opcua_server import OBJECT, Kind, Space, made, standard
@@ -94,7 +94,7 @@ class Happenings:
         """The namespaces that the sources speak of."""
         places = [place for source in self._sources.values() for place in (source.node, *source.types)]
         paths = [field.path for source in self._sources.values() for field in source.fields]
-        found = [place.namespace for place in places] + [uri for path in paths for uri, _ in path]
+        found = [place.namespace for place in places] + [step.namespace for path in paths for step in path]
         return list(dict.fromkeys(uri for uri in found if uri))
 
     def install(self, server: InternalServer, space: Space, namespaces: Sequence[str]) -> None:
@@ -199,13 +199,13 @@ class Happenings:
         return ua.NodeId.from_string(f"ns={index};{place.id}")
 
     def _path(self, field: EventField) -> str:
-        steps = ((self._namespaces.index(uri) if uri else 0, name) for uri, name in field.path)
+        steps = [(self._namespaces.index(s.namespace) if s.namespace else 0, s.name) for s in field.path]
         return "/".join(f"{index}:{name}" for index, name in steps)
 
 
 _RETAIN = ua.SimpleAttributeOperand(BrowsePath=[ua.QualifiedName("Retain", 0)])
-_KIND: Mapping[FieldType, FieldType] = dict.fromkeys(INTEGERS, "Int16")
-_VALUES: Mapping[FieldType, Callable[[int], object]] = {
+_KIND: Mapping[BuiltIn, BuiltIn] = dict.fromkeys(INTEGERS, "Int16")
+_VALUES: Mapping[BuiltIn, Callable[[int], object]] = {
     "Boolean": lambda number: number % 2 == 1,
     "Int16": lambda number: number % 128,  # a number of any width
     "Float": float,
@@ -217,7 +217,7 @@ _VALUES: Mapping[FieldType, Callable[[int], object]] = {
     "ByteString": lambda number: b64encode(str(number).encode()).decode(),
     "NodeId": lambda number: f"i={number}",
 }
-_LIFTED: Mapping[FieldType, Callable[[int], object]] = {
+_LIFTED: Mapping[BuiltIn, Callable[[int], object]] = {
     "DateTime": lambda number: datetime.fromtimestamp(number, UTC),
     "Guid": lambda number: UUID(int=number),
     "LocalizedText": lambda number: ua.LocalizedText(f"value {number}"),
@@ -234,7 +234,7 @@ def _add(space: Space, node: ua.NodeId, kind: Kind, parent: ua.NodeId) -> None:
     space.add(made(node, ua.QualifiedName(name, node.NamespaceIndex), kind), kind, parent)
 
 
-def _lifted(type_: FieldType, number: int) -> ua.Variant:
+def _lifted(type_: BuiltIn, number: int) -> ua.Variant:
     """The value of a field as the server has it."""
     lift = _LIFTED.get(type_, _VALUES[_KIND.get(type_, type_)])
     return _as(type_, lift(number))

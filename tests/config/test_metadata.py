@@ -6,6 +6,7 @@ from typing import Any
 from edge_agent.config.metadata import device_document
 from edge_agent.config.settings import BufferSettings, Device, Gateway, Group, Limits, Profile, Tag
 from edge_agent.core.events import EventField, EventSource
+from edge_agent.core.nodes import Step
 from edge_agent.core.registers import Field
 
 
@@ -31,8 +32,8 @@ def test_a_column_says_its_type_and_whether_its_numbers_may_be_texts() -> None:
 
 def test_a_source_of_events_names_its_fields_with_their_types() -> None:
     fields = (
-        EventField("batch", (("urn:a", "Batch"),), "UInt64"),
-        EventField("part", (("", "P"),), "String"),
+        EventField("batch", (Step("urn:a", "Batch"),), "UInt64"),
+        EventField("part", (Step("", "P"),), "String"),
     )
     groups = {
         "alarms": Group("alarms", 0.5, mode="events", events=EventSource(severity=300, fields=fields)),

@@ -12,15 +12,15 @@ from edge_agent.core import record
 from edge_agent.core.events import ABSENT, CONDITION, SERVER, EventField, EventSource, Everything
 from edge_agent.core.metadata import canonical, short_name
 from edge_agent.core.model import Column, Scan, Schema
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.core.payload import message
 
 SHAPE = json.loads((Path(__file__).parents[2] / "edge_agent/schemas/payload-1.schema.json").read_text())
 SOURCE = EventSource(
     fields=(
-        EventField("count", (("urn:a", "Count"),), "UInt64"),
-        EventField("ratio", (("urn:a", "Ratio"),), "Float"),
-        EventField("part", (("urn:a", "Part"),), "NodeId"),
+        EventField("count", (Step("urn:a", "Count"),), "UInt64"),
+        EventField("ratio", (Step("urn:a", "Ratio"),), "Float"),
+        EventField("part", (Step("urn:a", "Part"),), "NodeId"),
     )
 )
 DOCUMENT = canonical({"d": "press", "groups": {"alarms": {"mode": "events"}, "fast": {"interval_s": 1.0}}})

@@ -13,7 +13,7 @@ from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnectio
 from edge_agent.core.events import CONDITION, EventField, EventSource
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.drivers.opcua.driver import OpcUaDriver
 from edge_agent.errors import DeviceError
 from edge_agent.ports import News, Subscriber
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.slow
 
 URI = "http://acme.example/Anlage Süd/Fräse 1"
 COUNTED = EventSource(
-    types=(Spot(URI, "i=7000"),), fields=(EventField("number", ((URI, "Nummer"),), "UInt32"),)
+    types=(Spot(URI, "i=7000"),), fields=(EventField("number", (Step(URI, "Nummer"),), "UInt32"),)
 )
 ALARMS = EventSource(
     types=(Spot("", "i=2915"),),  # AlarmConditionType
     fields=(
         *CONDITION,
-        EventField("high", (("", "HighLimit"),), "Double"),
-        EventField("level", (("", "LimitState"), ("", "CurrentState")), "LocalizedText"),
+        EventField("high", (Step("", "HighLimit"),), "Double"),
+        EventField("level", (Step("", "LimitState"), Step("", "CurrentState")), "LocalizedText"),
     ),
 )
 GROUP = Group("alarms", 0.2, mode="events", timestamp="source", queue=1000, keepalive_s=1.0, lifetime_s=60.0)

@@ -11,26 +11,22 @@ from asyncua import ua
 from asyncua.ua import VariantType
 from asyncua.ua.object_ids import ObjectIdNames
 
-from edge_agent.core.events import ABSENT, EventSource, FieldType
+from edge_agent.core.events import ABSENT, EventSource
 from edge_agent.core.model import GOOD, Scan, Schema, Value, bad
-from edge_agent.core.nodes import Node
+from edge_agent.core.nodes import BuiltIn, Node
 from edge_agent.drivers.opcua.answer import Answer, ns_of
 from edge_agent.drivers.opcua.event_filter import FIRST
-from edge_agent.drivers.opcua.resolve import named
-from edge_agent.drivers.opcua.values import name, reader
+from edge_agent.drivers.opcua.values import Uri, name, reader
 
 Cell = tuple[Value, str]
 """Value and quality."""
-Namespaces = Callable[[], Sequence[str]]
-"""The namespaces of a session, by index, as far as they are known by now."""
 
 NOTHING: Cell = (None, ABSENT)
 SHORT: Cell = (None, bad("short_answer"))
-NO_NODE: Cell = (None, bad("wrong_answer:NodeId"))
 
 ID, TYPE, SEVERITY, SOURCE, MESSAGE, TIME, RECEIVED = range(len(FIRST))
 """Where the fields stand that every event is asked for."""
-FIRST_TYPES: tuple[FieldType, ...] = ("ByteString", "NodeId", "UInt16", "String", "LocalizedText")
+FIRST_TYPES: tuple[BuiltIn, ...] = ("ByteString", "NodeId", "UInt16", "String", "LocalizedText")
 
 
 class EventColumns:
@@ -39,16 +35,14 @@ class EventColumns:
     `asked` are the positions of those fields of the source that the server is asked for.
     """
 
-    def __init__(
-        self, schema: Schema, source: EventSource, asked: Sequence[int], namespaces: Namespaces
-    ) -> None:
+    def __init__(self, schema: Schema, source: EventSource, asked: Sequence[int], uri: Uri) -> None:
         self._schema = schema
         self._asked = asked
         self._count = len(source.fields)
-        self._first = [_reader(type_, namespaces) for type_ in FIRST_TYPES]
+        self._first = [_reader(type_, uri) for type_ in FIRST_TYPES]
         # Only the type is told by its name where it has one that everybody knows.
-        self._first[TYPE] = _type_reader(namespaces)
-        self._fields = [_reader(source.fields[i].type, namespaces) for i in asked]
+        self._first[TYPE] = _type_reader(uri)
+        self._fields = [_reader(source.fields[i].type, uri) for i in asked]
 
     def scan(self, told: Sequence[Answer], now_ns: int, *, full: bool = False) -> Scan:
         """The record of an event that came at `now_ns`; `full` where its source has told it again."""
@@ -95,36 +89,25 @@ def _time_ns(told: Sequence[Answer], now_ns: int) -> int:
     return now_ns
 
 
-def _reader(type_: FieldType, namespaces: Namespaces) -> Callable[[Answer], Cell]:
+def _reader(type_: BuiltIn, uri: Uri) -> Callable[[Answer], Cell]:
     """The function that makes value and quality of a field."""
-    read = _node_reader(namespaces) if type_ == "NodeId" else reader(Node("", "", "", type_))
+    read = reader(Node("", "", "", type_), uri)
 
     def of(answer: Answer) -> Cell:
         kind, value = answer.kind, answer.value
         if value is None or (isinstance(value, ua.LocalizedText) and value.Text is None):
             return NOTHING
-        if kind == VariantType.StatusCode.value and not value.is_good():
+        if isinstance(value, ua.NodeId) and value.is_null():
+            return NOTHING
+        if kind == VariantType.StatusCode.value and type_ != "StatusCode" and not value.is_good():
             return None, bad(name(value.value))  # the word of a server for what it does not give
         return read(answer)
 
     return of
 
 
-def _node_reader(namespaces: Namespaces) -> Callable[[Answer], Cell]:
-    def read(answer: Answer) -> Cell:
-        node = answer.value
-        if not isinstance(node, ua.NodeId):
-            return NO_NODE
-        if node.is_null():
-            return NOTHING
-        text = named(node, namespaces())
-        return NO_NODE if text is None else (text, GOOD)
-
-    return read
-
-
-def _type_reader(namespaces: Namespaces) -> Callable[[Answer], Cell]:
-    read = _reader("NodeId", namespaces)
+def _type_reader(uri: Uri) -> Callable[[Answer], Cell]:
+    read = _reader("NodeId", uri)
 
     def of(answer: Answer) -> Cell:
         node = answer.value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from asyncua import ua
 
 from edge_agent.core.events import EventSource
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 
 BASE_EVENT = node_id(ua.ObjectIds.BaseEventType, 0)
@@ -64,13 +64,14 @@ def _written(place: Spot) -> str:
     return f"nsu={place.namespace};{place.id}"
 
 
-def _path(path: Sequence[tuple[str, str]], namespaces: Sequence[str]) -> list[ua.QualifiedName] | None:
+def _path(path: Sequence[Step], namespaces: Sequence[str]) -> list[ua.QualifiedName] | None:
     """Browse names with the indexes of a session; None when it lacks a namespace."""
     found = []
-    for uri, name in path:
-        if uri and uri not in namespaces:
+    for step in path:
+        if step.namespace and step.namespace not in namespaces:
             return None
-        found.append(ua.QualifiedName(name, namespaces.index(uri) if uri else 0))
+        index = namespaces.index(step.namespace) if step.namespace else 0
+        found.append(ua.QualifiedName(step.name, index))
     return found
 
 

@@ -32,13 +32,15 @@ from edge_agent.drivers.opcua.event_filter import (
     asked,
 )
 from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.reading import NO_SUCH_NODE
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.sources import Sources
 from edge_agent.drivers.opcua.subscription import OVERFLOWED, GroupSubscription, Wire, _Going
-from edge_agent.drivers.opcua.values import BAD, name
+from edge_agent.drivers.opcua.values import BAD, Uri, name, uri_by
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
+
+NO_SUCH_NODE = bad("BadNodeIdUnknown")
 
 ITEM, OWED, MISSING = 0, 1, 2
 """What may be absent of a subscription: its item, a refresh, something the server lacks the namespace for."""
@@ -81,7 +83,8 @@ class EventSubscription(GroupSubscription):
     """A Subscriber of an event source of a device."""
 
     def __init__(self, wire: Wire, device: Device, group: Group, schema: Schema, clock: Clock) -> None:
-        super().__init__(wire, device, group, (), Columns(schema, (), group), clock)
+        columns = Columns(schema, (), group)
+        super().__init__(wire, device, group, columns, Sources(device.name, group, (), columns), clock)
         if group.events is None:
             raise TypeError(f"{group.name} is no source of events")
         self._source = group.events
@@ -91,7 +94,7 @@ class EventSubscription(GroupSubscription):
         self._refused = ""
         self._asked = Asked((), (), ())
         self._what = ""
-        self._events = EventColumns(schema, self._source, (), tuple)
+        self._events = EventColumns(schema, self._source, (), uri_by(()))
         self._within = False
         self._asking = self._spoiled = False
         self._began_at = 0.0
@@ -113,9 +116,7 @@ class EventSubscription(GroupSubscription):
     @override
     async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
         self._asked = asked(self._source, going.session.namespaces)
-        self._events = EventColumns(
-            self._schema, self._source, self._asked.fields, lambda: going.session.namespaces
-        )
+        self._events = EventColumns(self._schema, self._source, self._asked.fields, _uris_of(going.session))
         self._what = _digest(self._group, self._asked)
         self._within = self._asking = False
         held = await super()._take_over(going, mark)
@@ -129,6 +130,7 @@ class EventSubscription(GroupSubscription):
     @override
     async def _read(self, going: _Going) -> News:
         """Have the conditions told anew where something may have been missed; they come as notifications."""
+        await self._sources.find(going.session)
         unsure, going.unsure = going.unsure, False
         if unsure and ITEM not in going.absent:
             why = await _refreshed(going.session, going.subscription)
@@ -143,12 +145,14 @@ class EventSubscription(GroupSubscription):
     async def _make(self, going: _Going) -> News:
         await super()._make(going)
         going.absent = {ITEM}
-        return await self._add_absent(going)
+        return await self._begin(going)
 
     @override
     async def _add_absent(self, going: _Going) -> News:
         """Make the item if it is not there, and whatever else is owed."""
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
+        if going.absent & {ITEM, MISSING}:
+            await going.session.look_around()  # its namespaces may have changed meanwhile
         if MISSING in going.absent and asked(self._source, going.session.namespaces) != self._asked:
             # It is made anew for all that can be asked for now; what happens meanwhile is a named loss.
             await self._let_go(going.session, going.subscription)
@@ -156,8 +160,10 @@ class EventSubscription(GroupSubscription):
         if OWED in going.absent:
             going.absent.remove(OWED)
             going.unsure = True
-        if ITEM not in going.absent:
-            return News()
+        return await self._begin(going) if ITEM in going.absent else News()
+
+    async def _begin(self, going: _Going) -> News:
+        """Make the item; the news says where to go on from."""
         self._judge(await self._add(going))
         if ITEM in going.absent:
             return News()
@@ -295,6 +301,15 @@ def _digest(group: Group, can: Asked) -> str:
     """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
     how = (group.interval_s, group.queue, group.keepalive_s, group.lifetime_s)
     return hashlib.sha256(repr((group.events, can, how)).encode()).hexdigest()[:8]
+
+
+def _uris_of(session: Session) -> Uri:
+    """The namespaces of a session, as far as they are known by then."""
+
+    def uri(index: int) -> str:
+        return uri_by(session.namespaces)(index)
+
+    return uri
 
 
 def _owe(going: _Going, seconds: float) -> None:

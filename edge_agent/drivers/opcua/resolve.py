@@ -7,11 +7,14 @@ from typing import Any
 
 from asyncua import ua
 
-from edge_agent.core.nodes import Node, Spot
+from edge_agent.core.nodes import Node, Place, Spot
 
 
-def resolved(node: Node | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
-    """The node id in a server with these namespaces; None when it does not have this one."""
+def resolved(node: Node | Place | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
+    """The node id in a server with these namespaces; None when it does not have this one.
+
+    Of a place with a path: the node where that begins.
+    """
     if not node.namespace:
         return node_id(_identifier(node.id), 0)
     try:
@@ -33,14 +36,6 @@ def identifier(node: ua.NodeId) -> str:
     if isinstance(said, uuid.UUID):
         return f"g={said}"
     return f"b={base64.b64encode(said).decode()}" if isinstance(said, bytes) else f"s={said}"
-
-
-def named(node: ua.NodeId, namespaces: Sequence[str]) -> str | None:
-    """The node as text that holds in every session; None when its namespace is none of these."""
-    index = node.NamespaceIndex
-    if index == 0:
-        return identifier(node)
-    return f"nsu={namespaces[index]};{identifier(node)}" if index < len(namespaces) else None
 
 
 def _identifier(text: str) -> int | str | uuid.UUID | bytes:

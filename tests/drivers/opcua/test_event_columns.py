@@ -12,6 +12,7 @@ from edge_agent.core.model import Schema
 from edge_agent.drivers.opcua.answer import Answer, of_variant
 from edge_agent.drivers.opcua.event_columns import EventColumns, severity_of, type_of
 from edge_agent.drivers.opcua.resolve import node_id
+from edge_agent.drivers.opcua.values import uri_by
 
 NAMESPACES = ("http://opcfoundation.org/UA/", "urn:server", "urn:acme")
 NOW = 1_760_000_000_000_000_000
@@ -43,7 +44,7 @@ def cells(
 
 def made(source: EventSource, asked: Sequence[int]) -> EventColumns:
     schema = Schema("press", "alarms", source.columns, b"{}", "0", events=True)
-    return EventColumns(schema, source, asked, lambda: NAMESPACES)
+    return EventColumns(schema, source, asked, uri_by(NAMESPACES))
 
 
 def test_what_all_events_have() -> None:
@@ -94,9 +95,9 @@ def test_what_says_nothing_is_absent(value: ua.Variant, type_: str) -> None:
         (ua.Variant(5, VT.Byte), "Int32", (5, "")),
         (ua.Variant(1.5, VT.Double), "Int32", (None, "bad:wrong_answer:Double")),
         (ua.Variant(-1, VT.Int32), "UInt16", (None, "bad:out_of_range")),
-        (ua.Variant([1, 2], VT.Int32), "Int32", (None, "bad:wrong_answer:Int32[]")),
-        (ua.Variant("x", VT.String), "NodeId", (None, "bad:wrong_answer:NodeId")),
-        (ua.Variant(node_id(1, 9), VT.NodeId), "NodeId", (None, "bad:wrong_answer:NodeId")),
+        (ua.Variant([1, 2], VT.Int32), "Int32", (None, "bad:wrong_answer:Int32[2]")),
+        (ua.Variant("x", VT.String), "NodeId", (None, "bad:wrong_answer:String")),
+        (ua.Variant(node_id(1, 9), VT.NodeId), "NodeId", (None, "bad:wrong_answer:Null")),
         (ua.Variant(node_id("P", 2), VT.NodeId), "NodeId", ("nsu=urn:acme;s=P", "")),
         (ua.Variant(float("nan"), VT.Double), "Double", (None, "bad:nan")),
         (ua.Variant(HAPPENED, VT.DateTime), "DateTime", ("2025-10-09T08:00:00.000Z", "")),

@@ -6,7 +6,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 
 from edge_agent.core.events import CONDITION, EventField, EventSource
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.drivers.opcua.event_filter import FIRST, OF_THE_TELLING, asked
 from edge_agent.drivers.opcua.resolve import node_id
 
@@ -15,7 +15,7 @@ OPERATOR = ua.FilterOperator
 
 
 def test_the_fields_of_all_events_come_first_then_those_of_the_source() -> None:
-    own = EventField("batch", (("urn:acme", "Batch"), ("", "Id")), "UInt32")
+    own = EventField("batch", (Step("urn:acme", "Batch"), Step("", "Id")), "UInt32")
 
     made = asked(EventSource(fields=(*CONDITION, own)), NAMESPACES)
 
@@ -100,7 +100,10 @@ def test_severity_alone_is_left_out_in_fewer_words() -> None:
 
 
 def test_what_is_in_a_namespace_that_the_server_lacks_is_not_asked_for() -> None:
-    fields = (EventField("a", (("urn:no", "A"),), "Int32"), EventField("b", (("urn:acme", "B"),), "Int32"))
+    fields = (
+        EventField("a", (Step("urn:no", "A"),), "Int32"),
+        EventField("b", (Step("urn:acme", "B"),), "Int32"),
+    )
     source = EventSource(types=(Spot("urn:no", "i=1"), Spot("urn:acme", "i=2")), fields=fields)
 
     made = asked(source, NAMESPACES)

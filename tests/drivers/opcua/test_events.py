@@ -13,7 +13,7 @@ from edge_agent.config.settings import Device, Group, NodeLimits, OpcUaConnectio
 from edge_agent.core.events import ABSENT, CONDITION, EventField, EventSource
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.drivers.opcua.driver import OpcUaDriver
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News, Subscriber
@@ -23,15 +23,15 @@ from edge_agent.sim.opcua_events import Happenings
 
 URI = "urn:acme"
 FIELDS = (
-    EventField("batch", ((URI, "Batch"), (URI, "Number")), "UInt32"),
-    EventField("speed", ((URI, "Speed"),), "Double"),
-    EventField("running", ((URI, "Running"),), "Boolean"),
-    EventField("operator", ((URI, "Operator"),), "String"),
-    EventField("hint", ((URI, "Hint"),), "LocalizedText"),
-    EventField("since", ((URI, "Since"),), "DateTime"),
-    EventField("order", ((URI, "Order"),), "Guid"),
-    EventField("token", ((URI, "Token"),), "ByteString"),
-    EventField("part", ((URI, "Part"),), "NodeId"),
+    EventField("batch", (Step(URI, "Batch"), Step(URI, "Number")), "UInt32"),
+    EventField("speed", (Step(URI, "Speed"),), "Double"),
+    EventField("running", (Step(URI, "Running"),), "Boolean"),
+    EventField("operator", (Step(URI, "Operator"),), "String"),
+    EventField("hint", (Step(URI, "Hint"),), "LocalizedText"),
+    EventField("since", (Step(URI, "Since"),), "DateTime"),
+    EventField("order", (Step(URI, "Order"),), "Guid"),
+    EventField("token", (Step(URI, "Token"),), "ByteString"),
+    EventField("part", (Step(URI, "Part"),), "NodeId"),
 )
 SOURCE = EventSource(Spot(URI, "s=Press"), (Spot(URI, "i=1001"),), 300, (*CONDITION, *FIELDS))
 GROUP = Group(
@@ -244,7 +244,7 @@ async def test_a_source_that_is_not_there_is_refused_and_the_server_lives(plc: O
 
 
 async def test_a_field_in_a_namespace_that_the_server_lacks_is_absent_and_said(plc: OpcUaPlc) -> None:
-    strange = EventField("more", (("urn:nobody", "More"),), "Int32")
+    strange = EventField("more", (Step("urn:nobody", "More"),), "Int32")
     group = replace(GROUP, events=replace(SOURCE, fields=(strange, *SOURCE.fields)))
     async with subscriber(plc, group) as events:
         news = await taken(events, None, lambda found: len(numbers(found)) >= 2)

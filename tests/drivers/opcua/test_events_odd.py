@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from edge_agent.config.settings import Device, Group, NodeLimits, Profile
 from edge_agent.core.events import EventField, EventSource
-from edge_agent.core.nodes import Spot
+from edge_agent.core.nodes import Spot, Step
 from edge_agent.drivers.opcua.answer import of_variant
 from edge_agent.drivers.opcua.driver import OpcUaDevice
 from edge_agent.drivers.opcua.notification import Notification
@@ -215,7 +215,7 @@ async def test_refreshes_that_the_queue_is_too_short_for_come_later_and_later() 
 
 @at_once
 async def test_a_namespace_that_appears_has_the_subscription_made_anew() -> None:
-    source = EventSource(fields=(EventField("a", (("urn:late", "A"),), "Byte"),))
+    source = EventSource(fields=(EventField("a", (Step("urn:late", "A"),), "Byte"),))
     session = FakeSession(late=("urn:late",))
 
     with pytest.raises(DeviceError, match="other namespaces"):
