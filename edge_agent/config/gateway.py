@@ -240,9 +240,10 @@ class _Reading:
         _check_pacing(entry, keys, profile)
         disabled = {tag for name in keys.disable for tag in profile.families.get(name, (name,))}
         tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in disabled)
-        if not tags and profile.tags:
+        sources = {name for name, group in groups.items() if group.events and name not in disabled}
+        if not tags and not sources and profile.tags:
             entry.error("every tag is disabled; leave the device out instead", "disable")
-        used = {tag.group for tag in tags}
+        used = {tag.group for tag in tags} | sources
         return Device(
             name=device,
             profile=profile,
@@ -301,7 +302,8 @@ def _check_exclusive(entry: Section, made: Connection, taken: dict[str, Section]
 
 
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
-    known = [*profile.families, *(tag.name for tag in profile.tags)]
+    sources = [name for name, group in profile.groups.items() if group.events]
+    known = [*profile.families, *(tag.name for tag in profile.tags), *sources]
     for index, tag in enumerate(keys.disable):
         if tag not in known:
             entry.error(f"profile {profile.id} has no tag {quoted(tag)}{hint(tag, known)}", "disable", index)

@@ -7,12 +7,16 @@ from typing import Literal
 
 from edge_agent.core.cadence import phase
 from edge_agent.core.claims import Claim
+from edge_agent.core.events import EventSource
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Method, Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
 Report = Literal["always", "on_change"]
+Lane = Literal["alarm", "data"]
+Way = Literal["subscribe", "read", "events"]
+"""How what is in a group comes: it is asked for, or the server tells it."""
 Address = Field | Node
 """Where a tag is found, as its protocol has it."""
 
@@ -27,6 +31,7 @@ class Group:
     and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
     keeps the subscription of a client that is away for `lifetime_s`. What is lost nevertheless is filled from
     what the server has recorded, `history_s` back; 0 is not at all. `register` has nodes registered first.
+    With mode "events" there are no tags: `events` says what is told. What is in lane "alarm" is sent first.
     """
 
     name: str
@@ -35,7 +40,7 @@ class Group:
     report: Report = "always"
     heartbeat_s: float = 300.0
     time_resolution_s: float = 0.1
-    mode: Literal["read", "subscribe"] = "read"
+    mode: Way = "read"
     timestamp: Literal["source", "server", "agent"] = "agent"
     sampling_s: float = 1.0
     queue: int = 10
@@ -43,6 +48,8 @@ class Group:
     lifetime_s: float = 120.0
     history_s: float = 0.0
     register: bool = False
+    lane: Lane = "data"
+    events: EventSource | None = None
 
     def phase(self, gateway: str, device: str) -> float:
         """How far into each interval the group of a device is due, in seconds."""

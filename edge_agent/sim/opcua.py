@@ -17,6 +17,7 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
+from edge_agent.sim.opcua_events import Happenings
 from edge_agent.sim.opcua_history import PAGE, Past
 from edge_agent.sim.opcua_methods import SimulatedMethod, hang
 from edge_agent.sim.opcua_places import namespaces, put
@@ -45,8 +46,8 @@ class OpcUaPlc:
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
     Without `security` nothing is signed or encrypted, and anonymous clients are let in. To be set before it
-    starts: `methods` are in the last of its namespaces; `tick_ns` is how long every value stands still, and
-    the judge of values knows the usual time only.
+    starts: `methods` are in the last of its namespaces; `happenings` are its events; `tick_ns` is how long
+    every value stands still, and the judge of values knows the usual time only.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -64,6 +65,7 @@ class OpcUaPlc:
         namespaces_before: Sequence[str] = (),
         security: Security | None = None,
     ) -> None:
+        self.happenings = Happenings({}, clock)
         self.faults = Faults()
         self.security = security
         self.methods: Sequence[SimulatedMethod] = ()
@@ -185,6 +187,7 @@ class OpcUaPlc:
             moment = self._moment(tick)
             for variable in tuple(self._variables.values()):
                 await variable.tell(moment)
+            await self.happenings.happen()
 
     async def _tick(self) -> None:
         while True:
@@ -202,7 +205,7 @@ class OpcUaPlc:
         prepare(server, core, self.security)
         server.set_endpoint(self.endpoint)
         server.disable_clock()
-        before = (*self.faults.namespaces, *self.namespaces_before)
+        before = (*self.faults.namespaces, *self.namespaces_before, *self.happenings.uris)
         for uri in (*before, *(uri for each in self._sources for uri in namespaces(each.tag.opcua.place))):
             if uri:
                 await server.register_namespace(uri)
@@ -218,6 +221,7 @@ class OpcUaPlc:
         self._variables = {
             source.tag.name: _Variable(source, core.space, uris, self._moment) for source in self._sources
         }
+        self.happenings.install(core, core.space, uris)
         hang(core.space, len(uris) - 1, self.methods)
         for variable in self._variables.values():
             variable.show_history(self._has_history)

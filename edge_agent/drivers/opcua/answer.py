@@ -48,16 +48,20 @@ class Answer(NamedTuple):
 
 def answer_of(data: ua.DataValue) -> Answer:
     """The answer in an object of the library."""
-    variant, status = data.Value, data.StatusCode
-    kind = 0 if variant is None or variant.VariantType is None else variant.VariantType.value
-    value = None if variant is None else variant.Value
-    return Answer(
-        kind | (ARRAY if variant is not None and variant.is_array else 0),
-        _bodies(value) if kind == STRUCTURE else value,
-        0 if status is None else status.value,
-        ns_of(data.SourceTimestamp),
-        ns_of(data.ServerTimestamp),
+    status = data.StatusCode
+    return of_variant(data.Value)._replace(
+        status=0 if status is None else status.value,
+        source_ns=ns_of(data.SourceTimestamp),
+        server_ns=ns_of(data.ServerTimestamp),
     )
+
+
+def of_variant(variant: ua.Variant | None) -> Answer:
+    """A value without more, as in the fields of an event."""
+    if variant is None or variant.VariantType is None:
+        return Answer(0, None)
+    kind, value = variant.VariantType.value, variant.Value
+    return Answer(kind | (ARRAY if variant.is_array else 0), _bodies(value) if kind == STRUCTURE else value)
 
 
 def _bodies(value: Any) -> Any:  # noqa: ANN401 - structures of the library, or lists of them

@@ -6,17 +6,18 @@ from pathlib import Path
 
 import structlog
 
-from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.config.settings import Connection, Device, Group, OpcUaConnection, Tag
 from edge_agent.core.browsed import Browsed, Wanted
 from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
-from edge_agent.core.model import Scan, Schema
+from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.drivers.driver import Explained
 from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.asked import asked_for
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.calling import call
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.events import EventSubscription
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.reading import limits_of, read
 from edge_agent.drivers.opcua.sources import Sources
@@ -67,8 +68,22 @@ class OpcUaDriver:
         return OpcUaDevice(wire, device, document, clock)
 
 
+def _columns(group: Group, tags: Sequence[Tag]) -> tuple[Column, ...]:
+    return tuple(column(tag.opcua) for tag in tags) if group.events is None else group.events.columns
+
+
 def _explained(device: Device, name: str) -> list[Explained]:
     group = device.groups[name]
+    if group.events is not None:
+        told: dict[str, int | str] = {
+            "service": "events",
+            "nodes": 1,
+            "sampling": "",
+            "queue": group.queue,
+            "keep-alive": f"{group.keepalive_s:g} s",
+        }
+        names = tuple(each.name for each in group.events.columns)
+        return [Explained(name, told, names, 1 / group.interval_s)]
     within = [tag for tag in device.tags if tag.group == name]
     tags, asked = tuple(tag.name for tag in within), asked_for(within)
     if group.mode == "subscribe":
@@ -106,8 +121,10 @@ class OpcUaDevice:
         }
         m = short_name(document)
         self.schemas: Mapping[str, Schema] = {
-            name: Schema(device.name, name, tuple(column(tag.opcua) for tag in tags), document, m)
-            for name, tags in self._tags.items()
+            name: Schema(
+                device.name, name, _columns(group, self._tags[name]), document, m, group.events is not None
+            )
+            for name, group in device.groups.items()
         }
         self._columns = {
             name: Columns(self.schemas[name], tags, device.groups[name]) for name, tags in self._tags.items()
@@ -143,8 +160,10 @@ class OpcUaDevice:
         return self._wire.clock_offset_s
 
     def subscriber(self, group: str) -> GroupSubscription:
-        """The news of a group."""
+        """The news of a group, or the events."""
         settings = self._device.groups[group]
+        if settings.events is not None:
+            return EventSubscription(self._wire, self._device, settings, self.schemas[group], self._clock)
         return GroupSubscription(
             self._wire, self._device, settings, self._columns[group], self._sources[group], self._clock
         )

@@ -15,7 +15,7 @@ from edge_agent.config.groups import GroupKeys
 from edge_agent.config.hints import hint
 from edge_agent.config.profile import ProfileFile
 from edge_agent.config.section import Keys
-from edge_agent.config.settings import Report
+from edge_agent.config.settings import Report, Way
 from edge_agent.config.syntax import (
     Deadband,
     Duration,
@@ -165,22 +165,38 @@ class ConnectionKeys(Keys):
     )
 
 
+class EventFieldKeys(Keys):
+    """A field of events beside those that all have."""
+
+    path: Text = Key(
+        description="the browse names that lead to it from the event: `plc:PartCount`, `ActiveState/Id`; an "
+        "alias names the namespace, without one it is the standard's; a slash within a name is `&/`"
+    )
+    type: BuiltIn = Key(description="the type of its value, as OPC UA names it")
+
+
 class OpcUaGroupKeys(GroupKeys):
-    """A group of nodes: subscribed to, unless it says `mode: read`."""
+    """A group of nodes: subscribed to, unless it says `mode: read`.
+
+    With `mode: events` it has no tags: it is a source of events and alarms, in lane alarm unless written.
+    """
 
     time_resolution: Duration | None = Key(
         None,
         description="how far apart in time the values of a scan may be before each tag carries its own; "
         "1ms unless written",
     )
-    mode: Literal["subscribe", "read"] | None = Key(
-        None, description="whether the server tells the news or is asked; subscribe unless written"
+    mode: Way | None = Key(
+        None,
+        description="whether the server tells the news, is asked, or tells events; subscribe unless written",
     )
     timestamp: Literal["source", "server", "agent"] | None = Key(
         None, description="whose time a value has; source unless written, agent where there is none"
     )
     publishing: Annotated[Duration, Key(ge=0.01, le=3600.0)] | None = Key(
-        None, description="how often the server sends what it has sampled; needed with mode: subscribe"
+        None,
+        description="how often the server sends what it has sampled; needed with mode: subscribe, "
+        "1s for events unless written",
     )
     sampling: Annotated[Duration, Key(ge=0.0, le=3600.0)] | None = Key(
         None, description="how often the server looks at the nodes; as often as it sends unless written"
@@ -188,7 +204,7 @@ class OpcUaGroupKeys(GroupKeys):
     queue: Annotated[int, Key(ge=1, le=10000)] | None = Key(
         None,
         description="samples of a tag that the server holds for us; two publishing intervals' worth and at "
-        "least 10 unless written. What runs over is a gap `source:overflow`",
+        "least 10 unless written, 1000 events. What runs over is a gap `source:overflow`",
     )
     keepalive: Annotated[Duration, Key(ge=0.1, le=3600.0)] | None = Key(
         None, description="how often a server without news gives a sign of life; 5s unless written"
@@ -203,6 +219,27 @@ class OpcUaGroupKeys(GroupKeys):
     )
     register_: bool | None = Key(
         None, alias="register", description="whether nodes are registered before they are read"
+    )
+    source: Text | None = Key(
+        None,
+        description="the node whose events are wanted, as `node` of a tag; i=2253, the server, unless "
+        "written",
+    )
+    types: Annotated[list[Text], Key(min_length=1)] | None = Key(
+        None,
+        description="types of events that are wanted, as nodes, each with all types below it: `i=2915` is "
+        "every alarm; any unless written",
+    )
+    severity: Annotated[int, Key(ge=1, le=1000)] | None = Key(
+        None, description="the least severity that is wanted, 1000 being the most severe; any unless written"
+    )
+    conditions: bool | None = Key(
+        None,
+        description="whether what tells the state of an alarm comes along: `condition_id`, `condition_name`, "
+        "`branch_id`, `active`, `acked`, `retain`",
+    )
+    fields: dict[TagName, Annotated[object, CheckedAs(EventFieldKeys)]] | None = Key(
+        None, description="more fields of the events, each under the name that it shall have"
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from edge_agent.config.expect import expected
 from edge_agent.config.groups import check_phase, merged
@@ -18,11 +18,13 @@ from edge_agent.config.settings import (
     NodeLimits,
     Profile,
     Tag,
+    Way,
 )
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Method
 from edge_agent.drivers.opcua.connection import at_home, connection
+from edge_agent.drivers.opcua.event_group import event_group
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
@@ -51,9 +53,14 @@ def group(section: Section, name: str, before: Group | None) -> Group | None:
     keys = section.check(OpcUaGroupKeys)
     if keys is None:
         return None
-    mode: Literal["read", "subscribe"] = keys.mode or (before.mode if before else "subscribe")
+    mode: Way = keys.mode or (before.mode if before else "subscribe")
     if not _fits_mode(section, keys, mode, before):
         return None
+    if mode == "events":
+        told = event_group(section, name, keys, before)
+        if told is not None:
+            _check_times(section, told)
+        return told
     interval_s = (keys.interval if mode == "read" else keys.publishing) or (
         before.interval_s if before else 1.0
     )
@@ -72,7 +79,7 @@ def group(section: Section, name: str, before: Group | None) -> Group | None:
     return made
 
 
-def _base(name: str, mode: Literal["read", "subscribe"], interval_s: float, before: Group | None) -> Group:
+def _base(name: str, mode: Way, interval_s: float, before: Group | None) -> Group:
     """What holds where a section says nothing; of another mode's group only what both modes have."""
     if before is not None and before.mode == mode:
         return before
@@ -87,6 +94,7 @@ def _base(name: str, mode: Literal["read", "subscribe"], interval_s: float, befo
         heartbeat_s=before.heartbeat_s,
         time_resolution_s=before.time_resolution_s,
         timestamp=before.timestamp,
+        lane=before.lane,
     )
 
 
@@ -115,19 +123,33 @@ def _queue(publishing_s: float, sampling_s: float) -> int:
     return max(LEAST_QUEUE, math.ceil(publishing_s / sampling_s) * QUEUES) if sampling_s else LEAST_QUEUE
 
 
-_OF_READ = ("interval", "phase", "register")
-_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime", "history")
+_USED: Mapping[str, Sequence[Way]] = {
+    **dict.fromkeys(("interval", "phase", "register"), ("read",)),
+    **dict.fromkeys(("report", "heartbeat", "time_resolution", "timestamp"), ("subscribe", "read")),
+    **dict.fromkeys(("sampling", "history"), ("subscribe",)),
+    **dict.fromkeys(("publishing", "queue", "keepalive", "lifetime"), ("subscribe", "events")),
+    **dict.fromkeys(("source", "types", "severity", "conditions", "fields"), ("events",)),
+}
+"""In which modes a key means anything; what is not here does in all."""
 
 
 def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group | None) -> bool:
     """Whether no key stands there that this mode has no use for, and the one it needs does."""
-    others, needed = (_OF_SUBSCRIBE, "interval") if mode == "read" else (_OF_READ, "publishing")
+    if before is not None and "events" in {mode, before.mode} and mode != before.mode:
+        section.error(
+            f"mode: {before.mode} of the profile stays; a group of tags never becomes one of events", "mode"
+        )
+        return False
     fits = True
-    for key in others:
-        if section.inside(key).present:
-            other = "subscribe" if mode == "read" else "read"
-            section.error_at_key(f"'{key}' is for mode: {other}; this group is mode: {mode}", key)
+    for key, modes in _USED.items():
+        if mode not in modes and section.inside(key).present:
+            section.error_at_key(
+                f"'{key}' is for mode: {' or '.join(modes)}; this group is mode: {mode}", key
+            )
             fits = False
+    if mode == "events":
+        return fits
+    needed = "interval" if mode == "read" else "publishing"
     given = keys.interval if mode == "read" else keys.publishing
     if fits and given is None and (before is None or before.mode != mode):
         section.error_at_key(f"a group with mode: {mode} needs {needed}; write for example {needed}: 1s")

@@ -34,11 +34,13 @@ def spot_of(section: Section, keys: TagKeys, namespaces: Mapping[str, str]) -> P
         spot = node_of(section, "node", keys.node, namespaces)
         return None if spot is None else Place(*spot, range=keys.range_ or "")
     start = ("", OBJECTS) if keys.start is None else node_of(section, "start", keys.start, namespaces)
-    steps = _steps(section, keys.path, namespaces)
+    steps = steps_of(section, keys.path, namespaces)
     return None if start is None or steps is None else Place(*start, steps, keys.range_ or "")
 
 
-def node_of(section: Section, key: str, text: str, namespaces: Mapping[str, str]) -> tuple[str, str] | None:
+def node_of(
+    section: Section, key: str | int, text: str, namespaces: Mapping[str, str]
+) -> tuple[str, str] | None:
     """The URI of the namespace (empty for namespace 0) and the identifier."""
     indexed = _INDEXED.fullmatch(text)
     if indexed and indexed[1] != "0":
@@ -59,7 +61,7 @@ def node_of(section: Section, key: str, text: str, namespaces: Mapping[str, str]
     return ("" if uri in (None, OPC_UA) else str(uri)), match["id"]
 
 
-def _uri(section: Section, key: str, alias: str, namespaces: Mapping[str, str]) -> str | None:
+def _uri(section: Section, key: str | int, alias: str, namespaces: Mapping[str, str]) -> str | None:
     if alias in namespaces:
         return str(namespaces[alias])
     known = list(namespaces)
@@ -79,7 +81,8 @@ def _is_identifier(text: str) -> bool:
     return True
 
 
-def _steps(section: Section, text: str, namespaces: Mapping[str, str]) -> tuple[Step, ...] | None:
+def steps_of(section: Section, text: str, namespaces: Mapping[str, str]) -> tuple[Step, ...] | None:
+    """The steps of a path that stands under `path`; None when it is not said rightly."""
     steps = []
     for segment in segments(text.removeprefix("/")):
         match = _STEP.fullmatch(segment)

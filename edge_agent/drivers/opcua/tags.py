@@ -170,7 +170,12 @@ def _group(draft: Draft, groups: Mapping[str, Group | None]) -> Group | None:
         if draft.keys.group is not None:
             draft.section.error(f"unknown group {quoted(name)}{hint(name, list(groups))}", "group")
         return None
-    return groups[name]
+    group = groups[name]
+    if group is not None and group.mode == "events":
+        draft.section.error_at_key(
+            f"'{draft.name}' is in group '{name}', which is mode: events and has no tags; write another group"
+        )
+    return group
 
 
 # Contradictions

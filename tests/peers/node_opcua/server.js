@@ -122,6 +122,7 @@ async function main(folder) {
     await server.initialize();
     fill(server.engine.addressSpace, server.engine.addressSpace.registerNamespace(URI));
     await types.fill(server.engine.addressSpace);
+    require("./alarms").addAlarms(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
     require("./methods").addCommands(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
     await server.start();
     process.stdout.write(`port ${server.endpoints[0].port}\n`);
