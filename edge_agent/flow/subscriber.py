@@ -85,8 +85,8 @@ def _known(before_ns: int | None, news: News, now_ns: int) -> int:
     """Up to when everything is known behind this news."""
     if news.known_ns is not None:
         return news.known_ns
-    if news.complete:
-        # The server may still hold samples from before it was read, and lose them.
+    if news.complete or not (news.scans or news.loss):
+        # The server may still hold samples from before it was read, or heard of, and lose them.
         return now_ns if before_ns is None else before_ns
     times = [scan.time_ns for scan in news.scans]
     return max(times, default=now_ns if news.until_ns is None else news.until_ns)

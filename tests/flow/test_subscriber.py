@@ -229,11 +229,11 @@ async def test_loss_lies_between_what_is_known_and_what_comes_then() -> None:
 
 
 @at_once
-async def test_loss_after_a_sign_of_life_begins_there() -> None:
+async def test_loss_after_a_sign_of_life_begins_where_that_says_that_all_was_told() -> None:
     case = Case()
     async with case.running():
         await case.tell(News((whole(0, 1.0, 2.0),)))
-        await case.tell(News(), after_s=10)
+        await case.tell(News(known_ns=at(10)), News(), after_s=12)
         await case.tell(News((sample(15, 0, 7.0),), loss="source:overflow"), after_s=10)
 
     (gap,) = case.gaps

@@ -19,7 +19,7 @@ from edge_agent.core.nodes import BuiltIn, Method, Node
 from edge_agent.core.writing import shown
 from edge_agent.drivers.opcua.datatypes import DataType, Follow, Read, data_types, value_of
 from edge_agent.drivers.opcua.given import TYPED, typed
-from edge_agent.drivers.opcua.orders import PERHAPS_DONE, refused
+from edge_agent.drivers.opcua.orders import PERHAPS_DONE, explained, refused
 from edge_agent.drivers.opcua.questions import Questions
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.values import BAD, name
@@ -78,7 +78,7 @@ async def call(wire: Sessions, method: Method, arguments: Sequence[str], within_
         result = await session.call(request, within_s)
     except DeviceError as error:
         if error.reason not in PERHAPS_DONE:
-            raise error if error.detail else refused(error.reason) from error
+            raise explained(error) from None
         return Called(signature.words, (), "", str(error))
     said = name(result.StatusCode.value)
     if result.StatusCode.value >> 30 >= BAD:

@@ -61,3 +61,8 @@ def refused(reason: str, detail: str = "") -> DeviceError:
     """An order that was not carried out, with what to do about it where that is known."""
     words = detail or WORDS.get(reason, "")
     return DeviceError(reason, f"{words} ({reason})" if words else "")
+
+
+def explained(error: DeviceError) -> DeviceError:
+    """A refusal with what to do about it, unless it says so itself."""
+    return error if error.detail else refused(error.reason)

@@ -343,7 +343,7 @@ class GroupSubscription:
                 raise going.session.failure
             if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
-                return News(known_ns=self._known_ns((), going.inbox.alive_ns))
+                return News(known_ns=self._quiet_ns(going))
             due = await self._due(going, loop.time())
             if due is not None or loop.time() >= over_at:
                 return due or News()
@@ -396,6 +396,13 @@ class GroupSubscription:
         known_ns = self._known_ns(scans, told.sent_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
+
+    def _quiet_ns(self, going: _Going) -> int | None:
+        """Up to when a sign of life says that all is told; None where none came, or one that names more."""
+        sent_ns, going.inbox.alive_ns = going.inbox.alive_ns, None
+        if sent_ns is None or going.inbox.lacks(going.next):
+            return None
+        return self._known_ns((), sent_ns)
 
     def _look_at(self, going: _Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
         """What items say beside their values; `odd` are those with a status code that is not 0."""

@@ -21,7 +21,7 @@ from edge_agent.core.writing import shown
 from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.datatypes import data_types, texts_of, value_of
 from edge_agent.drivers.opcua.given import REGISTERS, TYPED, Typed, typed
-from edge_agent.drivers.opcua.orders import PERHAPS_DONE, refused
+from edge_agent.drivers.opcua.orders import PERHAPS_DONE, explained, refused
 from edge_agent.drivers.opcua.places import located
 from edge_agent.drivers.opcua.questions import Questions
 from edge_agent.drivers.opcua.session import Session, reading
@@ -83,7 +83,7 @@ async def write(wire: Sessions, tag: Tag, text: str, within_s: float) -> Written
             raise refused(name(code))
     except DeviceError as error:
         if error.reason not in PERHAPS_DONE:
-            raise error if error.detail else refused(error.reason) from error
+            raise explained(error) from None
         failure = str(error)
     held, quality = await _read_back(wire, tag.opcua)
     while not _is_there(value, held) and loop.time() + READ_BACK_S < until:

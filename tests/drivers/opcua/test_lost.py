@@ -1,8 +1,9 @@
 """A notification that stays out: had again where the server has kept it, else named and read anew."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 from asyncua import ua
@@ -138,3 +139,32 @@ async def test_last_word_on_a_tag_that_was_lost_is_noticed_at_the_sign_of_life()
         session.tell(force(1, 2.0), sign_of_life(3))
 
     assert await heard(session, tell, 3) == ["2.0", "source:lost", "read 3.0"]
+
+
+async def test_only_a_sign_of_life_with_nothing_missing_before_it_says_that_all_was_told() -> None:
+    session = FakeSession()
+    told = [
+        force(1, 2.0),
+        Notification(SUBSCRIPTION, 2, sent_ns=NOW + 7),
+        Notification(SUBSCRIPTION, 3, sent_ns=NOW + 9),
+    ]
+
+    assert await known(session, told) == [None, NOW + 7, None]
+
+
+async def known(session: FakeSession, told: Sequence[Notification]) -> list[int | None]:
+    """Up to when all was told behind each message, as the first news without a mark says."""
+    group = replace(GROUP, timestamp="source")
+    profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": group}, TAGS, NodeLimits())
+    device = Device("press", profile, "plc", 1, {"fast": group}, TAGS)
+    subscriber = OpcUaDevice(cast("SessionWire", session), device, b"{}", lambda: NOW).subscriber("fast")
+    found: list[int | None] = []
+    changes = subscriber.changes(None)
+    async with aclosing(changes), asyncio.timeout(20):
+        await anext(changes)
+        await anext(changes)  # the items have been made
+        for each in told:
+            session.tell(each)
+            news = await anext(changes)
+            found.append((news if news.mark is None else await anext(changes)).known_ns)
+    return found
