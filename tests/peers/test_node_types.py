@@ -169,6 +169,24 @@ async def test_a_share_of_the_range_is_left_out_whoever_applies_it(
     assert (samples < 12) is (filters == "true")
 
 
+async def test_a_range_that_changes_is_read_anew(node_opcua: str, tmp_path: Path) -> None:
+    tag = 'tags: {level: {path: "t:Typen/t:Bereich", type: Double, deadband: 2%, group: fast}}\n'
+    profile = loaded(tmp_path, f"{HEAD}{tag}")
+    deadbands: set[float] = set()
+
+    async with (
+        asyncio.timeout(60),
+        reached(node_opcua, profile) as device,
+        aclosing(device.subscriber("fast").changes(None)) as changes,
+    ):
+        async for news in changes:
+            deadbands |= {scan.schema.columns[0].deadband for scan in news.scans}
+            if len(deadbands) == 2:
+                break
+
+    assert deadbands == {2.0, 20.0}
+
+
 async def test_its_draft_has_arrays_and_structures_and_is_read(
     node_opcua: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

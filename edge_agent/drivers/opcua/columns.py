@@ -57,13 +57,15 @@ class Columns:
 
     def whole(self, answers: Sequence[Answer | str], now_ns: int) -> Scan:
         """One scan of all columns, read at `now_ns`. A text instead of an answer is the quality of none."""
-        samples: dict[int, Sample] = {}
-        for handle, answer in enumerate(answers):
-            if isinstance(answer, str):
-                samples |= dict.fromkeys(self.asked[handle].columns, (None, answer, now_ns))
-            else:
-                samples |= {i: self._sample(i, each, now_ns) for i, each in self._parts(handle, answer)}
-        return self._scan(samples, now_ns)
+        if self._apart:
+            return self._scan(self._taken_apart(answers, now_ns), now_ns)
+        return self._scan(
+            {
+                i: (None, answer, now_ns) if isinstance(answer, str) else self._sample(i, answer, now_ns)
+                for i, answer in enumerate(answers)
+            },
+            now_ns,
+        )
 
     def refused(self, qualities: Sequence[tuple[int, str]], now_ns: int) -> Scan:
         """A scan of what has no value, with the quality of each by its handle."""
@@ -88,6 +90,15 @@ class Columns:
                 rows.append(row := {})
             row[i] = self._sample(i, answer, now_ns)
         return [self._scan(row, now_ns) for row in rows if row]
+
+    def _taken_apart(self, answers: Sequence[Answer | str], now_ns: int) -> dict[int, Sample]:
+        samples: dict[int, Sample] = {}
+        for handle, answer in enumerate(answers):
+            if isinstance(answer, str):
+                samples |= dict.fromkeys(self.asked[handle].columns, (None, answer, now_ns))
+            else:
+                samples |= {i: self._sample(i, each, now_ns) for i, each in self._parts(handle, answer)}
+        return samples
 
     def _parts(self, handle: int, answer: Answer) -> Iterable[Item]:
         """The columns of what was asked for, each with its answer."""

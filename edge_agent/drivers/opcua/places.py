@@ -58,6 +58,8 @@ class Places:
         self._places = places
         self._nodes: list[ua.NodeId | str] = []
         self._session: Asked | None = None
+        self._namespaces: Sequence[str] = ()
+        self._moved = False
         self.ends: tuple[str, ...] = ()
         self._retry_at = self.look_at = 0.0
 
@@ -76,42 +78,53 @@ class Places:
             if _lacks(nodes):  # its namespaces may have changed since they were read
                 await session.look_around()
                 nodes = await located(session, self._places)
-            self._session, self._nodes = session, nodes
+            self._session, self._namespaces, self._nodes = session, session.namespaces, nodes
+            self._moved = False
             self._retry_at, self.look_at = now + RETRY_S, now + LOOK_S
+            self._note_ends()
         elif _lacks(self._nodes) and (again or now >= self._retry_at):
             self._retry_at = now + RETRY_S
             await session.look_around()
-            lacking = [i for i, node in enumerate(self._nodes) if isinstance(node, str)]
-            found = await located(session, [self._places[i] for i in lacking])
-            for i, node in zip(lacking, found, strict=True):
-                self._nodes[i] = node
-        else:
-            return self._nodes
-        self._note_ends()
+            await self._locate(session)
+        elif session.namespaces != self._namespaces:  # others look around in the same session
+            await self._locate(session)
         return self._nodes
 
     async def moved(self, session: Asked) -> bool:
-        """Whether places are elsewhere now, which is looked for from time to time; they are known then.
+        """Whether places are elsewhere than they were, which is looked for from time to time.
 
         Raises DeviceError.
         """
         now = asyncio.get_running_loop().time()
-        if self._session is not session or now < self.look_at:
+        if self._session is not session:
             return False
-        self.look_at = now + LOOK_S
-        before = session.namespaces
-        await session.look_around()
-        if session.namespaces == before and not any(place.path for place in self._places):
-            return False
-        after = await located(session, self._places)
-        moved = False
-        for i, (old, new) in enumerate(zip(self._nodes, after, strict=True)):
-            if isinstance(old, str) or isinstance(new, str):
-                continue  # what is gone says so itself, and what is not there is looked for anyway
-            moved = moved or old != new
-            self._nodes[i] = new
-        self._note_ends()
+        if now >= self.look_at:
+            self.look_at = now + LOOK_S
+            await session.look_around()
+            await self._locate(session)
+        elif session.namespaces != self._namespaces:
+            await self._locate(session)
+        moved, self._moved = self._moved, False
         return moved
+
+    async def _locate(self, session: Asked) -> None:
+        """Find places anew: those that may be elsewhere, and those that were not there."""
+        renumbered = session.namespaces != self._namespaces
+        asked = [
+            i
+            for i, node in enumerate(self._nodes)
+            if renumbered or isinstance(node, str) or self._places[i].path
+        ]
+        found = await located(session, [self._places[i] for i in asked])
+        self._namespaces = session.namespaces
+        for i, new in zip(asked, found, strict=True):
+            old = self._nodes[i]
+            if isinstance(old, str):
+                self._nodes[i] = new
+            elif not isinstance(new, str):  # what is gone says so itself
+                self._moved = self._moved or old != new
+                self._nodes[i] = new
+        self._note_ends()
 
     def _note_ends(self) -> None:
         ends = zip(self._places, self._nodes, strict=True)

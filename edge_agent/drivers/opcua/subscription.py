@@ -454,7 +454,7 @@ class GroupSubscription:
         """
         known = (session.namespaces, self._sources.ends)
         if self._digest is None or self._digest[0] != known:
-            self._digest = known, _digest(self._group, self._tags, *known)
+            self._digest = known, _digest(self._group, self._tags, (*known, self._limits.filters))
         return self._digest[1]
 
 
@@ -486,9 +486,13 @@ def _following(sequence: int) -> int:
     return 1 if sequence >= LAST_SEQUENCE else sequence + 1
 
 
-def _digest(group: Group, tags: Sequence[Tag], namespaces: Sequence[str], ends: Sequence[object]) -> str:
-    """A hash of what is subscribed to, in the order of the handles, and how."""
+def _digest(group: Group, tags: Sequence[Tag], known: tuple[Sequence[str], Sequence[object], bool]) -> str:
+    """A hash of what is subscribed to, in the order of the handles, and how.
+
+    `known` are the namespaces, what stands at the ends of paths, and whether the server applies deadbands.
+    """
+    namespaces, *rest = known
     what = [(tag.name, tag.opcua.place, tag.opcua.field, tag.deadband, tag.percent) for tag in tags]
     how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
     where = [(each, i) for i, each in enumerate(namespaces) if each in {tag.opcua.namespace for tag in tags}]
-    return hashlib.sha256(repr((what, how, where, ends)).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr((what, how, where, rest)).encode()).hexdigest()[:8]

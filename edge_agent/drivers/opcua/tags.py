@@ -185,6 +185,9 @@ def _check(value: _Value, report: Report | None) -> None:
     if value.shape is not None:
         for check in (_check_enum, _check_numbers, _check_deadband):
             check(value, value.shape)
+        whole = not value.shape.elements and not value.section.inside("range").present
+        if value.section.inside("access").value == "rw" and not whole:
+            value.section.error("parts of nodes, and arrays, are only read; leave access out", "access")
         if value.shape.elements and value.kind is not None:
             value.section.error_at_key("a counter is one number; this is an array", "kind")
     unit = value.keys.unit

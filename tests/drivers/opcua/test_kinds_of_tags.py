@@ -8,14 +8,21 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from edge_agent.config.problems import render
 from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Device, OpcUaConnection, Profile
 from edge_agent.core.follow import Follower
-from edge_agent.core.model import Value
+from edge_agent.core.mark import Mark
+from edge_agent.core.model import Schema, Value
 from edge_agent.drivers.kinds import kinds
+from edge_agent.drivers.opcua.columns import Columns, column
 from edge_agent.drivers.opcua.driver import OpcUaDevice, OpcUaDriver
+from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.sources import Sources
+from edge_agent.drivers.opcua.subscription import GroupSubscription
+from edge_agent.errors import DeviceError
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua import OpcUaPlc
 from edge_agent.sim.truth import Truth
@@ -136,6 +143,48 @@ async def test_a_deadband_is_against_the_last_value_reported(tmp_path: Path) -> 
     # The signal climbs by one: 3 is the first step beyond 2.5. The first values are read, and told again.
     assert [after - before for before, after in pairwise(reported[-3:])] == [3.0, 3.0]  # type: ignore[operator]  # numbers
     assert samples > len(reported)
+
+
+class Moving(Sources):
+    """As if nodes were elsewhere, once."""
+
+    gone = False
+
+    @override
+    async def moved(self, session: Session) -> bool:
+        moved, self.gone = self.gone, False
+        return moved
+
+
+async def test_nodes_that_move_within_a_session_are_followed_anew_with_a_gap(tmp_path: Path) -> None:
+    profile = loaded(tmp_path, "fast")
+    group, tags = profile.groups["fast"], profile.tags
+    columns = Columns(
+        Schema("press", "fast", tuple(column(tag.opcua) for tag in tags), b"{}", "0"), tags, group
+    )
+    sources = Moving("press", group, tags, columns)
+    device = Device("press", profile, "plc", 1, profile.groups, tags)
+
+    async with (
+        asyncio.timeout(60),
+        OpcUaPlc(tags) as plc,
+        OpcUaDriver().connect(OpcUaConnection("plc", plc.endpoint, timeout_s=5.0)) as wire,
+    ):
+        subscriber = GroupSubscription(wire, device, group, columns, sources, time.time_ns)
+        marks: list[Mark] = []
+
+        async def follow() -> None:
+            async with aclosing(subscriber.changes(None)) as changes:
+                async for news in changes:
+                    marks.extend([news.mark] if news.mark else [])
+                    sources.gone = bool(marks)
+
+        with pytest.raises(DeviceError, match="stale"):
+            await follow()
+        async with aclosing(subscriber.changes(marks[-1])) as changes:
+            losses = {(await anext(changes)).loss for _ in range(3)}
+
+    assert losses == {"source:lost", ""}
 
 
 def loaded(folder: Path, group: str) -> Profile:

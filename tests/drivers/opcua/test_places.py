@@ -111,6 +111,27 @@ async def test_namespaces_that_move_within_a_session_are_noticed_in_time() -> No
     assert await places.find(server) == [node_id(7, 3)]
 
 
+async def test_namespaces_that_somebody_else_has_seen_move_are_noticed_at_once() -> None:
+    server, places = FakeServer(), Places([Place("urn:plc", "i=7")])
+    await places.find(server)
+    server.namespaces = (STANDARD, "urn:server", "urn:other", "urn:plc")
+
+    assert await places.find(server) == [node_id(7, 3)]
+    assert await places.moved(server)
+    assert not await places.moved(server)
+
+
+async def test_what_was_there_before_moves_too_when_something_appears() -> None:
+    server, places = FakeServer(), Places([Place("urn:plc", "i=7"), Place("urn:late", "i=8")])
+    await places.find(server)
+    server.become = (STANDARD, "urn:server", "urn:late", "urn:plc")
+
+    # Never a moment with the index of before, which is another namespace's now.
+    assert await places.find(server, again=True) == [node_id(7, 3), node_id(8, 2)]
+    assert await places.moved(server)
+    assert not await places.moved(server)
+
+
 async def test_the_end_of_a_path_that_moves_is_noticed_in_time() -> None:
     server, places = FakeServer(below=BELOW), Places([PATH])
     await places.find(server)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.config.gateway import load
 from edge_agent.config.golden import run
 from edge_agent.config.metadata import device_document
 from edge_agent.config.problems import Problem, render
@@ -106,6 +107,8 @@ def test_a_range_takes_elements_of_an_array(tmp_path: Path, type_: str, range_: 
         ("range: -1", "-1", None),
         ("type: 'Float[2]', deadband: 1", "deadband", "a deadband is for measured numbers; this is Float[2]"),
         ("type: 'Int16[2]', enum: {0: a}", "enum", "'enum' names whole numbers; this is Int16[2]"),
+        ("type: 'UInt32[2]', access: rw", "rw", "parts of nodes, and arrays, are only read; leave access out"),
+        ("range: 2, access: rw", "rw", "parts of nodes, and arrays, are only read; leave access out"),
         ("type: 'UInt32[2]', kind: counter", "kind", "a counter is one number; this is an array"),
     ],
 )  # fmt: skip
@@ -218,6 +221,34 @@ def test_a_golden_test_knows_the_fields_of_a_structure(tmp_path: Path) -> None:
     _, problems = load_profile(path, kinds())
 
     assert [each.message for each in problems] == ["unknown tag 't.speeed' - did you mean 't.speed'?"]
+
+
+@pytest.mark.parametrize(
+    ("disabled", "left"),
+    [
+        ("axis", ["force"]),
+        ("axis.a", ["axis.b", "force"]),
+        ("force", ["axis.a", "axis.b"]),
+    ],
+)
+def test_a_device_may_leave_out_a_structure_or_one_field(
+    tmp_path: Path, disabled: str, left: list[str]
+) -> None:
+    folder = tmp_path / "profiles" / "acme"
+    folder.mkdir(parents=True)
+    tags = "  axis: {node: 'i=1', fields: {a: Int16, b: Int16}}\n  force: {node: 'i=2'}\n"
+    (folder / "press.yaml").write_text(PRESS.replace("  t: TAG\n", tags))
+    (tmp_path / "agent.yaml").write_text(
+        "schema: edge-agent/gateway/1\ngateway: {id: gw}\n"
+        "connections: {plc: {opcua: {endpoint: 'opc.tcp://h', security: {policy: None, mode: none}}}}\n"
+        f"devices: {{d: {{profile: acme/press@1, connection: plc, disable: [{disabled}]}}}}\n"
+        "destinations: {cloud: {mqtt: {url: 'mqtt://b', insecure: true}}}\n"
+    )
+
+    loaded = load(tmp_path / "agent.yaml", kinds())
+
+    assert loaded.gateway is not None, render(loaded.problems)
+    assert [tag.name for tag in loaded.gateway.devices["d"].tags] == left
 
 
 # --- what a server bears ------------------------------------------------------------------

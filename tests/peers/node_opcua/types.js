@@ -5,6 +5,7 @@
 const path = require("path");
 const { ensureDatatypeExtracted } = require("node-opcua-address-space");
 const { nodesets } = require("node-opcua-nodesets");
+const { Range } = require("node-opcua-data-access");
 const { DataType, Variant, VariantArrayType } = require("node-opcua-variant");
 
 const URI = "http://acme.example/Typen";
@@ -49,9 +50,22 @@ exports.fill = async function fill(space) {
         value: new Variant({ dataType: DataType.Double, value: 100 }),
     });
 
+    // Its range is another one every second, which is what the bit SemanticsChanged says.
+    const moving = ns.addAnalogDataItem({
+        componentOf: folder, browseName: "Bereich", nodeId: "s=Bereich", dataType: "Double",
+        engineeringUnitsRange: { low: 0, high: 100 }, minimumSamplingInterval: 50,
+        value: new Variant({ dataType: DataType.Double, value: 5 }),
+    });
+
     let ticks = 0;
     setInterval(() => {
         ticks += 1;
+        if (ticks % 10 === 0) {
+            const range = new Range({ low: 0, high: ticks % 20 ? 1000 : 100 });
+            moving.euRange.setValueFromSource({ dataType: DataType.ExtensionObject, value: range });
+            moving.handle_semantic_changed();
+        }
+        moving.setValueFromSource({ dataType: DataType.Double, value: ticks % 10 });
         // The level climbs by 1 each 100 ms, from 100 to 119, and falls back.
         level.setValueFromSource({ dataType: DataType.Double, value: 100 + (ticks % 20) });
         axis.setValueFromSource({ dataType: DataType.ExtensionObject, value: made("Achse", { ...fields, drehzahl: 1480.5 + (ticks % 4) }) });
