@@ -20,7 +20,7 @@ async def service() -> None:
 
 
 async def test_a_time_that_is_over_is_a_timeout() -> None:
-    with pytest.raises(DeviceError, match="timeout: no answer within 0.01 s"):
+    with pytest.raises(DeviceError, match=r"timeout: no answer within 0\.01 s"):
         await asked(service(), 0.01)
 
 
