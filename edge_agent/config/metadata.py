@@ -50,8 +50,9 @@ def _column(tag: Tag, device: Device) -> dict[str, object]:
             "enum": _texts(tag.enum) or None,
             "enum_else": tag.enum_else,
             "flags": _texts(tag.flags) or None,
-            "deadband": tag.deadband or None,
-            "report": tag.report or ("on_change" if tag.deadband else device.groups[tag.group].report),
+            "deadband": f"{tag.percent:g}%" if tag.percent else tag.deadband or None,
+            "report": tag.report
+            or ("on_change" if tag.deadband or tag.percent else device.groups[tag.group].report),
             "wide": True if tag.type.partition("[")[0] in WIDE else None,
         }
     )

@@ -54,7 +54,8 @@ class Tag:
     """One named value of a profile: what the cloud is told of it, and where the driver finds it.
 
     `parts` holds, for a tag with bits, the texts of each part that has an enum (an empty mapping otherwise).
-    `sends` is false for the tag itself when only its parts are sent.
+    `sends` is false for the tag itself when only its parts are sent. `percent` is a deadband in percent of a
+    range that the device tells.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Tag:
     kind: str | None = None
     access: Literal["r", "rw"] = "r"
     deadband: float = 0.0
+    percent: float = 0.0
     report: Report | None = None
     enum: Mapping[int, str] = field(default_factory=dict)
     enum_else: str | None = None
@@ -99,10 +101,18 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class NodeLimits:
-    """What a server bears in one call, beside what it says itself: items of a subscription, nodes to read."""
+    """What a server bears, beside what it says itself.
+
+    In one call: items of a subscription, nodes to read. In all: `items` of subscriptions, 0 for any number.
+    `sampling_s` is how often it looks at a node at best, 0 when nobody knows. `filters` says whether it is
+    asked to apply deadbands.
+    """
 
     items_per_call: int = 1000
     nodes_per_read: int = 1000
+    items: int = 0
+    sampling_s: float = 0.0
+    filters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

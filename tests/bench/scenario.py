@@ -20,6 +20,7 @@ SCENARIOS = (
     Scenario("500x100", 500, 100, 1.0),
     Scenario("opcua-1000-1Hz", 1, 1000, 1.0, "opcua"),
     Scenario("opcua-5000-1Hz", 1, 5000, 1.0, "opcua"),
+    Scenario("opcua-10000-1Hz", 1, 10000, 1.0, "opcua"),
     Scenario("opcua-1000-10Hz", 1, 1000, 0.1, "opcua"),
     Scenario("opcua-5000-10Hz", 1, 5000, 0.1, "opcua"),
 )

@@ -18,19 +18,18 @@ ANSWER_S = 30.0  # a loaded machine needs some seconds for its start
 
 
 class NodePlant:
-    """The tags of a profile as nodes of node-opcua; of one namespace, and numbers of at most 32 bits.
+    """Tags of one namespace as nodes of node-opcua; they are numbers of at most 32 bits.
 
     `folder` takes its certificate. Silence, refuse, frozen and slow are the link's and count at once;
-    `missing`, `limits`, `sessions`, `clock_s`, `late_nodes` and `namespaces` from the next restart on, which
-    is another process.
+    `missing`, `limits`, `sessions`, `clock_s`, `no_history`, `late_nodes` and `namespaces` from the next
+    restart on.
     """
 
-    def __init__(self, tags: Sequence[Tag], folder: Path, *, history: bool = False) -> None:
+    def __init__(self, tags: Sequence[Tag], folder: Path) -> None:
         self.faults = Faults()
         self.tick_ns = TICK_NS
         self._tags = tags
         self._folder = folder
-        self._history = history
         self._relay = Relay("127.0.0.1", 0)
         self._process: asyncio.subprocess.Process | None = None
 
@@ -131,6 +130,6 @@ class NodePlant:
             "limits": {**{name: each for name, each in most.items() if each}, "told": limits.told},
             "sessions": faults.sessions,
             "ahead_s": faults.clock_s,
-            "history": self._history,
+            "history": not faults.no_history,
             **({"late_s": late.seconds, "late": sorted(late.tags) or names} if late else {}),
         }

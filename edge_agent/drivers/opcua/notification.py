@@ -24,7 +24,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua import VariantType
 from asyncua.ua.ua_binary import struct_from_binary
 
-from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of, ns_of
+from edge_agent.drivers.opcua.answer import ARRAY, BEYOND_NS, Answer, answer_of, ns_of
 
 Item = tuple[int, Answer]
 """The handle of an item and what it says."""
@@ -203,6 +203,8 @@ def _value(body: bytes, at: int) -> tuple[int, Any, int]:
         return kind, number.unpack_from(body, at)[0], at + number.size
     if kind == 0:
         return 0, None, at
+    if kind & ARRAY:
+        return _array(body, at, kind)
     if kind != _TEXT:
         raise _OtherError
     (length,) = _COUNT.unpack_from(body, at)
@@ -214,6 +216,19 @@ def _value(body: bytes, at: int) -> tuple[int, Any, int]:
         raise _OtherError
     # As the library does: bytes that are no UTF-8 are kept as lone surrogates, and refused later.
     return kind, data.decode(errors="surrogateescape"), at + length
+
+
+def _array(body: bytes, at: int, kind: int) -> tuple[int, Any, int]:
+    """An array of numbers; one of more than one dimension has another bit set."""
+    number = _NUMBERS.get(kind & ~ARRAY)
+    if number is None:
+        raise _OtherError
+    (count,) = _COUNT.unpack_from(body, at)
+    at += 4
+    if count < 0:
+        return kind, None, at
+    numbers = Struct(f"<{count}{number}")
+    return kind, list(numbers.unpack_from(body, at)), at + numbers.size
 
 
 def _time(body: bytes, at: int, there: int, picoseconds: int) -> tuple[int | None, int]:

@@ -247,6 +247,13 @@ class Session:
             raise DeviceError("short_answer", "not one result") from error
         return result
 
+    async def translate(self, paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        """Where paths lead, one result each. Raises DeviceError."""
+        results = await self.ask(self._client.uaclient.translate_browsepaths_to_nodeids(paths))
+        if len(results) != len(paths):
+            raise DeviceError("short_answer", f"{len(results)} results instead of {len(paths)}")
+        return results
+
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
         found = await self._standard(
@@ -510,12 +517,17 @@ async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
 
 def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:
     """A request for the values of nodes."""
+    return reading_of(
+        [ua.ReadValueId(NodeId=n, AttributeId=ua.AttributeIds.Value) for n in nodes], timestamps
+    )
+
+
+def reading_of(what: list[ua.ReadValueId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:
+    """A request for attributes of nodes, or parts of them."""
     parameters = ua.ReadParameters()
     parameters.MaxAge = 0
     parameters.TimestampsToReturn = timestamps
-    parameters.NodesToRead = [
-        ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value) for node in nodes
-    ]
+    parameters.NodesToRead = what
     return parameters
 
 

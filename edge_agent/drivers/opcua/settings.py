@@ -35,7 +35,9 @@ from edge_agent.drivers.opcua.keys import (
     TagKeys,
     TestKeys,
 )
-from edge_agent.drivers.opcua.tags import Draft, make_method, make_tag
+from edge_agent.drivers.opcua.load import overloads
+from edge_agent.drivers.opcua.presets import PRESETS
+from edge_agent.drivers.opcua.tags import Draft, make_method, make_tags
 
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
@@ -158,11 +160,11 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
             section.error(message, "defaults", "group")
         aliases = namespaces if isinstance(namespaces, dict) else {}
         drafts = [Draft(name, entry, keys, defaults, aliases) for name, entry, keys in written if keys]
-        tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+        tags = [tag for draft in drafts for tag in make_tags(draft, groups)]
     return Contents(
         tags=tuple(tags),
-        limits=NodeLimits(limits.items_per_call, limits.nodes_per_read),
-        tests=_golden_tests(section.inside("tests"), [name for name, _ in entries.entries()]),
+        limits=_limits(limits),
+        tests=_golden_tests(section.inside("tests"), _columns(written)),
         methods=_methods(section.inside("methods"), namespaces),
     )
 
@@ -172,6 +174,28 @@ def _methods(section: Section, namespaces: object) -> tuple[Method, ...]:
     written = [(name, entry, entry.check(MethodKeys)) for name, entry in section.entries()]
     made = [make_method(name, entry, keys, aliases) for name, entry, keys in written if keys]
     return tuple(each for each in made if each is not None)
+
+
+def _limits(keys: LimitKeys) -> NodeLimits:
+    """Those of the maker's servers, and what is written put over them."""
+    made = PRESETS[keys.server] if keys.server else NodeLimits()
+    written = {
+        "items_per_call": keys.items_per_call,
+        "nodes_per_read": keys.nodes_per_read,
+        "items": keys.items,
+        "sampling_s": keys.sampling,
+        "filters": keys.filters,
+    }
+    return replace(made, **{name: each for name, each in written.items() if each is not None})  # type: ignore[arg-type]  # each has the type of its own key
+
+
+def _columns(written: Sequence[tuple[str, Section, TagKeys | None]]) -> list[str]:
+    """The names that golden tests know, also of tags with mistakes of their own."""
+    names: list[str] = []
+    for name, _, keys in written:
+        fields = None if keys is None else keys.fields
+        names += [name] if fields is None else [f"{name}.{field}" for field in fields]
+    return names
 
 
 def _checked(section: Section, default: K) -> K | None:
@@ -204,8 +228,10 @@ def _given(section: Section, name: str, names: Sequence[str]) -> Given | None:
 
 def _value(section: Section) -> Value:
     value = section.value
+    if isinstance(value, list) and value and all(isinstance(each, int | float | str) for each in value):
+        return tuple(float(each) if isinstance(each, float) else each for each in value)
     if isinstance(value, dict | list):
-        section.error("one value is expected here: a number, a text, true or false")
+        section.error("one value is expected here: a number, a text, true or false, or for an array a list")
         return None
     return float(value) if isinstance(value, float) else cast("Value", value)
 
@@ -227,6 +253,7 @@ KIND = Kind(
     decoded=_decoded,
     group_model=OpcUaGroupKeys,
     group=group,
+    overloads=overloads,
     writable=check,
     at_home=at_home,
 )

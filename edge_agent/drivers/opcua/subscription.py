@@ -28,13 +28,15 @@ from edge_agent.config.settings import Device, Group, Tag
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, bad
+from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.columns import Columns, timestamps
+from edge_agent.drivers.opcua.filters import Filters
 from edge_agent.drivers.opcua.history import Recorded
 from edge_agent.drivers.opcua.inbox import Inbox
-from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.reading import NO_SUCH_NODE, code_of, limits_of, read
-from edge_agent.drivers.opcua.resolve import resolved
+from edge_agent.drivers.opcua.notification import Item, Notification
+from edge_agent.drivers.opcua.reading import code_of, limits_of, read
 from edge_agent.drivers.opcua.session import NO_SUBSCRIPTION, Session
+from edge_agent.drivers.opcua.sources import Sources
 from edge_agent.drivers.opcua.values import BAD, name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
@@ -81,18 +83,20 @@ class GroupSubscription:
     """A Subscriber of one group of a device."""
 
     def __init__(
-        self, wire: Wire, device: Device, group: Group, tags: Sequence[Tag], columns: Columns, clock: Clock
+        self, wire: Wire, device: Device, group: Group, columns: Columns, sources: Sources, clock: Clock
     ) -> None:
         self._wire = wire
         self._device = device
         self._group = group
-        self._tags = tags
+        self._tags = [tag for tag in device.tags if tag.group == group.name]
         self._columns = columns
+        self._sources = sources
+        self._filters = Filters(self._tags, columns, sources.meanings, allowed=limits_of(device).filters)
         self._clock = clock
         self._limits = limits_of(device)
         self._going: _Going | None = None
         self._silent = 0
-        self._digest: tuple[Sequence[str], str] | None = None
+        self._digest: tuple[tuple[Sequence[str], Sequence[object]], str] | None = None
 
     def stored(self, mark: Mark) -> None:
         """What came up to this mark is durable, or named as lost: the server may forget it."""
@@ -141,6 +145,7 @@ class GroupSubscription:
         held: Sequence[int] | None = () if session.resumed else await session.transfer(mark.subscription)
         if held is None:
             return None
+        await self._sources.find(session)
         items, _, absent = mark.items.partition(":")
         if items != self._about(session) or mark.subscription == self._silent:
             await self._let_go(session, mark.subscription)
@@ -152,6 +157,7 @@ class GroupSubscription:
         if session.resumed and not await self._is_there(going):
             return None
         session.listen(going.subscription, going.inbox)
+        self._filters.taken_over()
         held = [each for each in held if each >= going.next]
         session.count("resumed" if session.resumed else "transferred")
         log.info(
@@ -207,8 +213,11 @@ class GroupSubscription:
     async def _read(self, going: _Going) -> News:
         """The present value of every tag."""
         session, going.unsure = going.session, False
-        nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
-        scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        nodes = await self._sources.find(session)
+        self._filters.thin()
+        scan, status = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        if status & SEMANTICS:
+            self._sources.doubt()
         return News((scan,), complete=True)
 
     async def _behind(self, going: _Going, news: News) -> AsyncGenerator[News, None]:
@@ -246,8 +255,8 @@ class GroupSubscription:
         if known_ns < start_ns:
             yield News(loss=news.loss, until_ns=start_ns)
         session, absent = going.session, going.absent
-        nodes = [(i, resolved(tag.opcua, session.namespaces)) for i, tag in enumerate(self._tags)]
-        there = [(i, node) for i, node in nodes if node is not None and i not in absent]
+        nodes = enumerate(await self._sources.find(session))
+        there = [(i, node) for i, node in nodes if not isinstance(node, str) and i not in absent]
         recorded = Recorded(session, there, self._columns, (start_ns, until_ns), known, self._clock)
         count = 0
         async for scans in recorded.scans():
@@ -272,44 +281,51 @@ class GroupSubscription:
         keepalive_s = made.RevisedPublishingInterval / 1000 * made.RevisedMaxKeepAliveCount
         going.subscription, going.next, going.silence_s = made.SubscriptionId, 1, _silence_s(keepalive_s)
         going.session.listen(going.subscription, going.inbox)
-        going.absent = set(range(len(self._tags)))
+        going.absent = set(range(len(self._columns.asked)))
+        self._filters.begin()
         return await self._add_absent(going)
 
     async def _add_absent(self, going: _Going) -> News:
         """Make the items that are not there yet; the news is of those that the server refuses."""
         session = going.session
-        refused: list[tuple[int, str]] = []
-        wanted: list[tuple[int, ua.NodeId]] = []
-        for i in sorted(going.absent):
-            node = resolved(self._tags[i].opcua, session.namespaces)
-            if node is None:
-                refused.append((i, NO_SUCH_NODE))
-            else:
-                wanted.append((i, node))
+        nodes = await self._sources.find(session, again=True)
+        self._filters.thin()
+        refused = [(i, node) for i in sorted(going.absent) if isinstance(node := nodes[i], str)]
+        wanted = [(i, node) for i in sorted(going.absent) if not isinstance(node := nodes[i], str)]
 
         async def make(part: list[tuple[int, ua.NodeId]]) -> list[int]:
             items = [self._item(*each) for each in part]
             results = await session.add_items(going.subscription, items, timestamps(self._group))
             return [result.StatusCode.value for result in results]
 
-        codes = await session.bears.items.ask(wanted, make, code_of, self._limits.items_per_call)
-        for (i, _), code in zip(wanted, codes, strict=True):
-            if code >> 30 >= BAD:
-                refused.append((i, bad(name(code))))
-            else:
-                going.absent.remove(i)
+        while wanted:
+            codes = await session.bears.items.ask(wanted, make, code_of, self._limits.items_per_call)
+            unfiltered = []
+            for (i, node), code in zip(wanted, codes, strict=True):
+                if code >> 30 < BAD:
+                    going.absent.remove(i)
+                    self._filters.made(i)
+                elif self._filters.refused(i, name(code)):
+                    unfiltered.append((i, node))
+                else:
+                    refused.append((i, bad(name(code))))
+            wanted = unfiltered
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
         return News((self._columns.refused(refused, self._clock()),) if refused else ())
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()
-        request.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value)
+        elements = self._columns.asked[i].place.range or None
+        request.ItemToMonitor = ua.ReadValueId(
+            NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=elements
+        )
         request.MonitoringMode = ua.MonitoringMode.Reporting
         request.RequestedParameters.ClientHandle = ua.IntegerId(i)
         request.RequestedParameters.SamplingInterval = ua.Duration(self._group.sampling_s * 1000)
         request.RequestedParameters.QueueSize = ua.Counter(self._group.queue)
         request.RequestedParameters.DiscardOldest = True
+        request.RequestedParameters.Filter = self._filters.filter_of(i)
         return request
 
     # How it goes on
@@ -341,8 +357,11 @@ class GroupSubscription:
             # The next one, if it is missing too, has stayed out for as long.
             return await self._again(going, going.next)
         if going.absent and now >= going.retry_at:
-            await going.session.look_around()  # its namespaces may have changed meanwhile
             return await self._add_absent(going)
+        if await self._sources.moved(going.session):
+            # Items follow the nodes that they were made for, which may be other tags' by now.
+            await self._let_go(going.session, going.subscription)
+            raise DeviceError("stale", "nodes of the server have moved")
         return None
 
     async def _wait(self, going: _Going, now: float, over_at: float) -> None:
@@ -352,7 +371,8 @@ class GroupSubscription:
             self._silent = going.subscription
             going.session.fail_silent(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))
             return
-        other = [at for at in (going.late_at, going.retry_at if going.absent else None) if at is not None]
+        times = (going.late_at, going.retry_at if going.absent else None, self._sources.look_at)
+        other = [at for at in times if at is not None]
         await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in (*other, over_at))])))
 
     def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
@@ -361,7 +381,9 @@ class GroupSubscription:
         now_ns = self._clock()
         scans = self._columns.news(told.items, now_ns)
         until_ns = None
-        if overflowed := [item for item in told.items if item[1].overflowed]:
+        odd = [item for item in told.items if item[1].status]
+        self._look_at(going, told.items, odd)
+        if overflowed := [item for item in odd if item[1].overflowed]:
             loss = loss or OVERFLOWED
             # What was dropped lies before the first sample that is left of these items.
             until_ns = self._columns.news(overflowed, now_ns)[0].time_ns
@@ -382,6 +404,17 @@ class GroupSubscription:
             return None
         return self._known_ns((), sent_ns)
 
+    def _look_at(self, going: _Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
+        """What items say beside their values; `odd` are those with a status code that is not 0."""
+        if self._filters.waits:
+            self._filters.heard(i for i, _ in items)
+        if any(answer.status & SEMANTICS for _, answer in odd):
+            # Ranges, units or texts are others now: they are asked for before the values are read anew.
+            self._sources.doubt()
+            going.unsure = True
+        if self._columns.structures.wanted:
+            going.unsure = True  # a type that nobody has asked for: values are read when it is known
+
     def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
         """Up to when everything is told behind what was sent then, by the clock of the samples."""
         if self._group.timestamp == "agent":
@@ -391,9 +424,13 @@ class GroupSubscription:
         return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
 
     def _about(self, session: Session) -> str:
-        """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
-        if self._digest is None or self._digest[0] != session.namespaces:
-            self._digest = session.namespaces, _digest(self._group, self._tags, session.namespaces)
+        """A hash of what is subscribed to, and how.
+
+        The indexes of this session's namespaces are in it, and the nodes at the ends of paths.
+        """
+        known = (session.namespaces, self._sources.ends)
+        if self._digest is None or self._digest[0] != known:
+            self._digest = known, _digest(self._group, self._tags, *known)
         return self._digest[1]
 
 
@@ -425,9 +462,9 @@ def _following(sequence: int) -> int:
     return 1 if sequence >= LAST_SEQUENCE else sequence + 1
 
 
-def _digest(group: Group, tags: Sequence[Tag], namespaces: Sequence[str]) -> str:
+def _digest(group: Group, tags: Sequence[Tag], namespaces: Sequence[str], ends: Sequence[object]) -> str:
     """A hash of what is subscribed to, in the order of the handles, and how."""
-    what = [(tag.name, tag.opcua.namespace, tag.opcua.id) for tag in tags]
+    what = [(tag.name, tag.opcua.place, tag.opcua.field, tag.deadband, tag.percent) for tag in tags]
     how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
     where = [(each, i) for i, each in enumerate(namespaces) if each in {tag.opcua.namespace for tag in tags}]
-    return hashlib.sha256(repr((what, how, where)).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr((what, how, where, ends)).encode()).hexdigest()[:8]

@@ -8,9 +8,11 @@
 //   late_s    after so long the nodes named in `late`     limits    {read, items, browse, translate, register}, and
 //             are there                                             `told`: whether the server says so
 //   sessions  so many at once                             ahead_s   so far ahead is the clock of the process
-// It listens on a free port of 127.0.0.1, says `> {"port": NUMBER}` on stdout, where its library may say more, obeys
-// lines on stdin, answers each with such a line, and ends when its stdin is closed:
-//   count     sessions and subscriptions there are        stand, go  the values stand still, and go on
+//   history   whether it keeps what it told
+// Anybody is let in, and the user edge with his password. It listens on a free port of 127.0.0.1 and says
+// `> {"port": NUMBER}` on stdout, where its library may say more. It obeys lines on stdin, answers each with such a
+// line, and ends when its stdin is closed:
+//   count     sessions and subscriptions there are        stand     the values stand still from now on
 //   step      one tick while they stand
 "use strict";
 const [folder, text] = process.argv.slice(2);
@@ -35,6 +37,7 @@ const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { StatusCodes } = require("node-opcua-status-code");
 const { DataType, Variant, VariantArrayType } = require("node-opcua-variant");
 
+const [USER, PASSWORD] = ["edge", "geheim-4711"];
 const TICKS = 4096; // until all values come round again
 const HISTORY = 5000; // values of a node that are kept
 const TOLD = {
@@ -72,8 +75,7 @@ class Values {
 
     tell(name, node) {
         const dataType = DataType[options.nodes[name]];
-        const whole = this.indexes.get(name) * TICKS + (this.tick % TICKS);
-        const value = options.nodes[name].endsWith("Int64") ? [0, whole] : whole;
+        const value = this.indexes.get(name) * TICKS + (this.tick % TICKS);
         const time = new Date(this.tick * options.tick_ms + AHEAD_MS);
         node.setValueFromSource({ dataType, arrayType: VariantArrayType.Scalar, value }, StatusCodes.Good, time);
     }
@@ -108,6 +110,7 @@ async function main() {
     }
     const server = new OPCUAServer({
         port: 0, host: "127.0.0.1", serverCertificateManager: certificates, allowAnonymous: true,
+        userManager: { isValidUser: (name, password) => name === USER && password === PASSWORD },
         serverCapabilities: { operationLimits, maxSessions: options.sessions || 100 },
     });
     await server.initialize();
@@ -125,10 +128,6 @@ async function main() {
     const obey = {
         count: () => ({ sessions: server.currentSessionCount, subscriptions: server.currentSubscriptionCount }),
         stand: () => ({ stands: (values.stands = true) }),
-        go: () => {
-            values.tick = values.present();
-            return { stands: (values.stands = false) };
-        },
         step: () => {
             values.step();
             return { tick: values.tick };
