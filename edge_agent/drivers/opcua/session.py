@@ -583,6 +583,12 @@ async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
                 result = await service
     except TimeoutError:
         raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
+    except asyncio.CancelledError:
+        # Where the end of the time meets the end of the link, the library raises a kind of its own, which
+        # Python 3.11 does not take for its timeout: whoever waits would end without a word.
+        if (task := asyncio.current_task()) is None or not task.cancelling():
+            raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
+        raise asyncio.CancelledError from None
     # The library may have swallowed a cancel that came in the moment of the answer.
     if (task := asyncio.current_task()) is not None and task.cancelling():
         raise asyncio.CancelledError
