@@ -311,13 +311,9 @@ def _structure(tag: str) -> str:
 
 
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
-        tags = tuple(
-            in_group(tag, groups[tag.group])
-            for tag in profile.tags
-            if disabled.isdisjoint((tag.name, _structure(tag.name)))
-        )
-        sources = {name for name, group in groups.items() if group.events and name not in disabled}
-        if not tags and not sources and profile.tags:
+    names = [tag.name for tag in profile.tags]
+    sources = [name for name, group in profile.groups.items() if group.events]
+    known = [*profile.families, *names, *dict.fromkeys(map(_structure, names)), *sources]
     for index, tag in enumerate(keys.disable):
         if tag not in known:
             entry.error(f"profile {profile.id} has no tag {quoted(tag)}{hint(tag, known)}", "disable", index)

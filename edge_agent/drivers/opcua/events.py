@@ -35,7 +35,7 @@ from edge_agent.drivers.opcua.notification import Notification
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.sources import Sources
-from edge_agent.drivers.opcua.subscription import OVERFLOWED, GroupSubscription, Wire, _Going
+from edge_agent.drivers.opcua.subscription import OVERFLOWED, Going, GroupSubscription, Wire
 from edge_agent.drivers.opcua.values import BAD, Uri, name, uri_by
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
@@ -114,7 +114,7 @@ class EventSubscription(GroupSubscription):
                 yield replace(news, refused=self._refused) if self._refused else news
 
     @override
-    async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
+    async def _take_over(self, going: Going, mark: Mark | None) -> Sequence[int] | None:
         self._asked = asked(self._source, going.session.namespaces)
         self._events = EventColumns(self._schema, self._source, self._asked.fields, _uris_of(going.session))
         self._what = _digest(self._group, self._asked)
@@ -128,7 +128,7 @@ class EventSubscription(GroupSubscription):
         return held
 
     @override
-    async def _read(self, going: _Going) -> News:
+    async def _read(self, going: Going) -> News:
         """Have the conditions told anew where something may have been missed; they come as notifications."""
         await self._sources.find(going.session)
         unsure, going.unsure = going.unsure, False
@@ -142,13 +142,13 @@ class EventSubscription(GroupSubscription):
         return News(known_ns=going.known_ns)
 
     @override
-    async def _make(self, going: _Going) -> News:
+    async def _make(self, going: Going) -> News:
         await super()._make(going)
         going.absent = {ITEM}
         return await self._begin(going)
 
     @override
-    async def _add_absent(self, going: _Going) -> News:
+    async def _add_absent(self, going: Going) -> News:
         """Make the item if it is not there, and whatever else is owed."""
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         if going.absent & {ITEM, MISSING}:
@@ -162,16 +162,17 @@ class EventSubscription(GroupSubscription):
             going.unsure = True
         return await self._begin(going) if ITEM in going.absent else News()
 
-    async def _begin(self, going: _Going) -> News:
+    async def _begin(self, going: Going) -> News:
         """Make the item; the news says where to go on from."""
         self._judge(await self._add(going))
         if ITEM in going.absent:
             return News()
         # Where to go on is known before anything has happened: what does while we are away is not missed.
         going.known_ns = await self._until_ns(going)
+        going.marked = True
         return News(mark=self._mark(going, BEGINNING, going.known_ns), known_ns=going.known_ns)
 
-    async def _add(self, going: _Going) -> str:
+    async def _add(self, going: Going) -> str:
         """Make the item; why the server refuses it or part of it, empty when it does not."""
         node, why = resolved(self._source.node, going.session.namespaces), NO_SUCH_NODE
         if self._asked.missing:
@@ -233,7 +234,7 @@ class EventSubscription(GroupSubscription):
     # What a notification says
 
     @override
-    def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
+    def _news(self, going: Going, told: Notification | None, loss: str = "") -> News:
         if told is None:
             self._within = False
             return News(loss=loss)
@@ -251,7 +252,8 @@ class EventSubscription(GroupSubscription):
             else:
                 scans += self._record(type_, fields, now_ns)
         if told.ended:
-            going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
+            going.ended = DeviceError(name(told.ended), "the server ended the subscription")
+        going.marked = True
         going.session.held(told)
         going.session.count("notifications")
         # Events may be told long after they happened, in any order: only the telling has an order.
@@ -273,7 +275,7 @@ class EventSubscription(GroupSubscription):
             self._asking = False
         return [self._events.scan(fields, now_ns, full=full)]
 
-    def _overflowed(self, going: _Going) -> None:
+    def _overflowed(self, going: Going) -> None:
         """Have the conditions told anew; later and later where that is what the queue is too short for."""
         self._within = False
         going.session.count("overflowed")
@@ -287,7 +289,7 @@ class EventSubscription(GroupSubscription):
         self._patience_s = min(2 * self._patience_s, REFRESH_S[1])
         self._once("queue is too short for a refresh", f"queue: {self._group.queue}")
 
-    def _mark(self, going: _Going, sequence: int, known_ns: int) -> Mark:
+    def _mark(self, going: Going, sequence: int, known_ns: int) -> Mark:
         absent = going.absent | ({OWED} if going.unsure else set()) | ({WITHIN} if self._within else set())
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(absent)))}"
         return Mark(going.session.server, going.subscription, sequence, about, known_ns)
@@ -312,7 +314,7 @@ def _uris_of(session: Session) -> Uri:
     return uri
 
 
-def _owe(going: _Going, seconds: float) -> None:
+def _owe(going: Going, seconds: float) -> None:
     """A refresh is to be had, but not now."""
     going.absent.add(OWED)
     going.retry_at = asyncio.get_running_loop().time() + seconds

@@ -65,7 +65,7 @@ class Wire(Protocol):
         ...
 
 
-class _Going:
+class Going:
     """What belongs to one session: the subscription, the number that comes next, items not made yet."""
 
     def __init__(self, session: Session) -> None:
@@ -100,7 +100,7 @@ class GroupSubscription:
         self._filters = Filters(self._tags, columns, sources.meanings, allowed=limits_of(device).filters)
         self._clock = clock
         self._limits = limits_of(device)
-        self._going: _Going | None = None
+        self._going: Going | None = None
         self._silent = 0
         self._begun_ns: int | None = None
         self._digest: tuple[tuple[Sequence[str], Sequence[object]], str] | None = None
@@ -113,7 +113,7 @@ class GroupSubscription:
 
     async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
         """The news for as long as the session lasts. Raises DeviceError."""
-        going = self._going = _Going(await self._wire.session())
+        going = self._going = Going(await self._wire.session())
         try:
             held = await self._take_over(going, mark)
             beginning = self._anew(going, mark) if held is None else self._kept(going, held)
@@ -132,7 +132,7 @@ class GroupSubscription:
 
     # How it begins
 
-    async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
+    async def _take_over(self, going: Going, mark: Mark | None) -> Sequence[int] | None:
         """Go on with the subscription of a mark: the numbers the server has kept since, as far as it says.
 
         None when it is another server, or one that was started again (its numbers may be another client's by
@@ -173,7 +173,7 @@ class GroupSubscription:
             if not session.open:
                 raise
 
-    async def _found(self, going: _Going) -> Sequence[int] | None:
+    async def _found(self, going: Going) -> Sequence[int] | None:
         """The numbers that the server has kept of a subscription, as far as it says; None without one.
 
         One that the session has is not brought to it again: some servers refuse that, and it would look lost.
@@ -181,7 +181,7 @@ class GroupSubscription:
         going.here = going.session.has(going.subscription) and await self._is_there(going)
         return () if going.here else await going.session.transfer(going.subscription)
 
-    async def _is_there(self, going: _Going) -> bool:
+    async def _is_there(self, going: Going) -> bool:
         """Whether the session still has its subscription; what comes of it by the way waits its turn."""
         try:
             message = await going.session.republish(going.subscription, going.next)
@@ -193,7 +193,7 @@ class GroupSubscription:
             going.inbox.take(message)
         return True
 
-    async def _anew(self, going: _Going, mark: Mark | None) -> AsyncGenerator[News, None]:
+    async def _anew(self, going: Going, mark: Mark | None) -> AsyncGenerator[News, None]:
         """A new subscription, behind what was lost since the last one and the present values."""
         present, refused = await self._read(going), await self._make(going)
         known_ns = self._begun_ns if mark is None else mark.time_ns
@@ -205,7 +205,7 @@ class GroupSubscription:
         yield present
         yield refused
 
-    async def _kept(self, going: _Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
+    async def _kept(self, going: Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
         """What the server has kept for us: of these numbers, or one after the other until none is left.
 
         What it has queued comes next; the values that are read then are newer.
@@ -219,11 +219,11 @@ class GroupSubscription:
         yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
         yield await self._read(going)
 
-    async def _still(self, going: _Going) -> Notification | None:
+    async def _still(self, going: Going) -> Notification | None:
         message = going.inbox.pop(going.next)
         return message or await going.session.republish(going.subscription, going.next)
 
-    async def _again(self, going: _Going, sequence: int) -> News:
+    async def _again(self, going: Going, sequence: int) -> News:
         """A notification that the server has kept for us."""
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
@@ -233,7 +233,7 @@ class GroupSubscription:
         going.unsure = going.unsure or lost
         return self._news(going, message, SOURCE_LOST if lost else "")
 
-    async def _read(self, going: _Going) -> News:
+    async def _read(self, going: Going) -> News:
         """The present value of every tag."""
         session, going.unsure = going.session, False
         nodes = await self._sources.find(session)
@@ -243,7 +243,7 @@ class GroupSubscription:
             self._sources.doubt()
         return News((scan,), complete=True)
 
-    async def _behind(self, going: _Going, news: News) -> AsyncGenerator[News, None]:
+    async def _behind(self, going: Going, news: News) -> AsyncGenerator[News, None]:
         """News, behind what fills the loss in it."""
         if not news.loss or not self._group.history_s or going.known_ns is None:
             yield news
@@ -261,13 +261,13 @@ class GroupSubscription:
         if news.known_ns is not None:
             going.known_ns = news.known_ns
 
-    async def _until_ns(self, going: _Going) -> int:
+    async def _until_ns(self, going: Going) -> int:
         """What time it is now, by the clock that gives our samples their times."""
         server_ns = None if self._group.timestamp == "agent" else await going.session.server_time_ns()
         return server_ns or self._clock()
 
     async def _filled(
-        self, going: _Going, news: News, known_ns: int, known: Mapping[int, int]
+        self, going: Going, news: News, known_ns: int, known: Mapping[int, int]
     ) -> AsyncGenerator[News, None]:
         """Lossy news, behind what the server has recorded meanwhile: no loss if that is all of it."""
         if not self._group.history_s:
@@ -290,7 +290,7 @@ class GroupSubscription:
             log.info("filled from history", device=self._device.name, group=self._group.name, scans=count)
         yield replace(news, loss="") if recorded.whole else news
 
-    async def _make(self, going: _Going) -> News:
+    async def _make(self, going: Going) -> News:
         """A new subscription with all its items; the news is of those that the server refuses."""
         group = self._group
         count = max(1, round(group.keepalive_s / group.interval_s))
@@ -308,7 +308,7 @@ class GroupSubscription:
         self._filters.begin()
         return await self._add_absent(going)
 
-    async def _add_absent(self, going: _Going) -> News:
+    async def _add_absent(self, going: Going) -> News:
         """Make the items that are not there yet; the news is of those that the server refuses."""
         session = going.session
         nodes = await self._sources.find(session, again=True)
@@ -353,7 +353,7 @@ class GroupSubscription:
 
     # How it goes on
 
-    async def _next(self, going: _Going, within_s: float = math.inf) -> News:
+    async def _next(self, going: Going, within_s: float = math.inf) -> News:
         """The next notification, sign of life, or item that has appeared; nothing when time is over."""
         loop = asyncio.get_running_loop()
         over_at = loop.time() + within_s
@@ -372,7 +372,7 @@ class GroupSubscription:
                 return due or News()
             await self._wait(going, loop.time(), over_at)
 
-    async def _due(self, going: _Going, now: float) -> News | None:
+    async def _due(self, going: Going, now: float) -> News | None:
         """What has to be asked for by now: present values, what stays out, items that were not there."""
         if going.unsure:
             return await self._read(going)
@@ -387,7 +387,7 @@ class GroupSubscription:
             raise DeviceError("stale", "nodes of the server have moved")
         return None
 
-    async def _wait(self, going: _Going, now: float, over_at: float) -> None:
+    async def _wait(self, going: Going, now: float, over_at: float) -> None:
         """Wait for the inbox; a subscription that keeps silent for too long ends its session."""
         left_s = going.inbox.heard_at + going.silence_s - now
         if left_s <= 0:
@@ -398,7 +398,7 @@ class GroupSubscription:
         other = [at for at in times if at is not None]
         await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in (*other, over_at))])))
 
-    def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
+    def _news(self, going: Going, told: Notification | None, loss: str = "") -> News:
         if told is None:
             return News(loss=loss)
         now_ns = self._clock()
@@ -421,14 +421,14 @@ class GroupSubscription:
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
 
-    def _quiet_ns(self, going: _Going) -> int | None:
+    def _quiet_ns(self, going: Going) -> int | None:
         """Up to when a sign of life says that all is told; None where none came, or one that names more."""
         sent_ns, going.inbox.alive_ns = going.inbox.alive_ns, None
         if sent_ns is None or going.inbox.lacks(going.next):
             return None
         return self._known_ns((), sent_ns)
 
-    def _look_at(self, going: _Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
+    def _look_at(self, going: Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
         """What items say beside their values; `odd` are those with a status code that is not 0."""
         if self._filters.waits:
             self._filters.heard(i for i, _ in items)
@@ -469,7 +469,7 @@ def times_of(news: News) -> dict[int, int]:
     return times
 
 
-def _is_late(going: _Going, now: float) -> bool:
+def _is_late(going: Going, now: float) -> bool:
     """Whether the next notification has stayed out for too long behind a later one."""
     if not going.inbox.lacks(going.next):
         return False
