@@ -32,6 +32,7 @@ from edge_agent.core import topics
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.cadence import Cadence
 from edge_agent.core.counters import Counters
+from edge_agent.core.events import Everything
 from edge_agent.core.follow import Follower
 from edge_agent.core.metadata import short_name
 from edge_agent.core.model import Schema
@@ -42,7 +43,7 @@ from edge_agent.flow.announcements import Announcements, Lives
 from edge_agent.flow.identification import identify
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.poller import Polling, poll
-from edge_agent.flow.subscriber import Following, follow
+from edge_agent.flow.subscriber import Following, Follows, follow
 from edge_agent.flow.uplink import Sending, Uplink, Wording
 from edge_agent.mqtt.link import MqttLink
 from edge_agent.ops import calling, control, reading, writing
@@ -160,7 +161,7 @@ class App:
             self._announcements.health[device.name].clock_offset_s = lambda: followed.clock_offset_s
         works = [
             self._following(group, schema, poller, buffer)
-            if group.mode == "subscribe" and isinstance(poller, FollowedDevice)
+            if group.mode != "read" and isinstance(poller, FollowedDevice)
             else self._polling(group, schema, poller, buffer)
             for group, schema in groups
             if schema.columns
@@ -197,10 +198,14 @@ class App:
     def _following(
         self, group: Group, schema: Schema, device: FollowedDevice, buffer: Buffer
     ) -> Callable[[], Coroutine[Any, Any, None]]:
-        follower = Follower(
-            schema,
-            heartbeat_ns=round(group.heartbeat_s * 1e9),
-            resolution_ns=round(group.time_resolution_s * 1e9),
+        follower: Follows = (
+            Everything()
+            if schema.events
+            else Follower(
+                schema,
+                heartbeat_ns=round(group.heartbeat_s * 1e9),
+                resolution_ns=round(group.time_resolution_s * 1e9),
+            )
         )
         intake = self._intakes[schema.stream] = Intake(schema, follower, buffer.append, buffer.lose)
         following = Following(
@@ -237,6 +242,12 @@ class App:
             orjson.dumps,
             orjson.loads,
             {name: short_name(document) for name, document in self._documents.items()},
+            frozenset(
+                (device.name, group.name)
+                for device in gateway.devices.values()
+                for group in device.groups.values()
+                if group.lane == "alarm"
+            ),
         )
         will = self._announcements.will(destination.name)
         return Uplink(

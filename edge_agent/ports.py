@@ -111,7 +111,7 @@ class News:
     `complete` says that the scan holds the present value of every tag, read just now; `filled` that the
     scans are what the device had recorded: older than what was told before. `known_ns` is the time up to
     which nothing more can come (UTC, by the clock that gives the scans their times), None where it follows
-    from the scans.
+    from the scans. `refused` is why the server does not tell all of an event source; empty when it does.
     """
 
     scans: Sequence[Scan] = ()
@@ -121,6 +121,7 @@ class News:
     until_ns: int | None = None
     filled: bool = False
     known_ns: int | None = None
+    refused: str = ""
 
 
 class Subscriber(Protocol):

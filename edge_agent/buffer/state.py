@@ -172,7 +172,9 @@ def unpack_schema(payload: bytes) -> Schema:
     # The document is the last member: its bytes are kept as they are, since `m` is their hash.
     document = plain[plain.index(b'"document":') + 11 : -1]
     columns = tuple(Column(name, store) for name, store in doc["columns"])
-    return Schema(doc["d"], doc["g"], columns, document, short_name(document))
+    group = doc["document"].get("groups", {}).get(doc["g"], {})
+    events = group.get("mode") == "events"
+    return Schema(doc["d"], doc["g"], columns, document, short_name(document), events)
 
 
 class Catalogue:

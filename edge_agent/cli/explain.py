@@ -88,6 +88,8 @@ def lines(gateway: Gateway, device: Device, asked: Asked) -> Iterator[str]:
 def _rhythm(group: Group, gateway: Gateway, device: Device) -> str:
     if group.mode == "subscribe":
         return f"subscribed to, sent every {group.interval_s:g} s"
+    if group.mode == "events":
+        return f"events as they come, sent every {group.interval_s:g} s"
     return f"every {group.interval_s:g} s, phase {group.phase(gateway.id, device.name):g} s"
 
 

@@ -133,16 +133,19 @@ def _modbus(profile: Profile, args: argparse.Namespace) -> Played:
 
 def _opcua(profile: Profile, args: argparse.Namespace) -> Played:
     from edge_agent.sim.opcua import OpcUaPlc  # noqa: PLC0415 - asyncua costs 26 MB and 0.25 s
+    from edge_agent.sim.opcua_events import Happenings  # noqa: PLC0415 - as above
     from edge_agent.sim.opcua_security import Security  # noqa: PLC0415 - as above
 
     # What the library has to say of each connection is not for the person at this terminal.
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
     host, port = args.host or HOST, PORTS["opcua"] if args.port is None else args.port
     security = Security() if args.secure else None
+    events = {name: group.events for name, group in profile.groups.items() if group.events is not None}
     if args.user is not None:
         security = security or Security(policies=(), open=True)
         security.logins, security.users = ("password",), dict([args.user])
     plc = OpcUaPlc(profile.tags, host=host, port=port, security=security)
+    plc.happenings = Happenings(events)
     known = {**FOR_ALL, **FOR_OPCUA}
 
     async def obey(command: str) -> None:

@@ -75,6 +75,9 @@ def _read(gateway: Gateway, device: Device, tags: list[str]) -> Reading:
 
 
 def _lines(read: Reading) -> Iterator[str]:
+    if not read.rows:
+        yield f"{read.device}: it has no tags; what it tells are events"
+        return
     yield from table(
         ("TAG", "VALUE", "UNIT", "TEXT", "QUALITY", "AGE"),
         [

@@ -76,7 +76,9 @@ def _found(gateway: Gateway, where: str) -> tuple[Device, str, Tag]:
     for name in sorted(gateway.devices, key=len, reverse=True):
         if where.startswith(f"{name}."):
             device, column = gateway.devices[name], where.removeprefix(f"{name}.")
-            tag = next((each for each in device.tags if each.name == column.partition(".")[0]), None)
+            tag = next(
+                (each for each in device.tags if each.name in (column, column.partition(".")[0])), None
+            )
             there = columns(device)
             if tag is None or (column not in there and column != tag.name):
                 raise Ended(f"{name} has no tag '{column}'{hint(column, list(there))}", USAGE)
@@ -96,7 +98,9 @@ def _example(gateway: Gateway) -> str:
 def _check(device: Device, tag: Tag, order: Order) -> None:
     """Refuse what can never be written, before anybody is asked."""
     try:
-        kinds()[device.profile.protocol].writable(tag, order.text, order.column.partition(".")[2])
+        kinds()[device.profile.protocol].writable(
+            tag, order.text, order.column.removeprefix(tag.name).removeprefix(".")
+        )
     except ValueError as error:
         raise Ended(str(error), USAGE) from error
 

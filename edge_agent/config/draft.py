@@ -11,9 +11,9 @@ from edge_agent.config.placeholders import escaped
 from edge_agent.config.unece import code, ucum
 from edge_agent.config.units import unit_fault
 from edge_agent.config.yaml_nodes import LIMIT_DIGITS, plain
-from edge_agent.core.browsed import OPC_UA, Found, written
+from edge_agent.core.browsed import OPC_UA, Found, Part, written
 from edge_agent.core.naming import tag_names
-from edge_agent.core.nodes import INTEGERS, BuiltIn
+from edge_agent.core.nodes import INTEGERS, LONGEST_ARRAY, STORES, BuiltIn
 
 _BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """Texts that need no quotes anywhere, also between braces, unless YAML 1.1 takes them for something else."""
@@ -106,10 +106,45 @@ def _unfit(node: Found) -> str | None:
 
 def _unusable(node: Found) -> str | None:
     if node.array:
-        return f"an array of {node.type.removesuffix('[]')} cannot be a tag"
+        return _no_array(node.type.removesuffix("[]"), node.sent_as, node.elements) or _unreadable(node)
+    if _fields(node):
+        return _unreadable(node)
     if node.sent_as not in _TYPES:
         return f"{node.type or 'a value of no type'} cannot be a tag"
+    return _unreadable(node)
+
+
+def _unreadable(node: Found) -> str | None:
     return None if "r" in node.access else "it may not be read"
+
+
+def _no_array(type_: str, sent_as: str, elements: int) -> str | None:
+    """Why an array is no tag."""
+    if sent_as not in STORES:
+        return f"an array of {type_} cannot be a tag; its elements can, each with range:"
+    if not elements:
+        return f"an array of {type_} that has no elements now, or several dimensions; write its type yourself"
+    return (
+        None if elements <= LONGEST_ARRAY else f"an array of {elements} is too long; take a part with range:"
+    )
+
+
+def _fields(node: Found) -> Mapping[str, str]:
+    """The fields of a structure that can be tags, as they are written."""
+    fit = [
+        part
+        for part in node.parts
+        if (part.type in STORES and 0 < part.elements <= LONGEST_ARRAY if part.array else part.type in _TYPES)
+        and all(step.isprintable() and step.strip() for step in part.way)
+    ]
+    names = tag_names([("", *part.way) for part in fit])
+    return {name: _field(name, part) for name, part in zip(names, fit, strict=True)}
+
+
+def _field(name: str, part: Part) -> str:
+    type_ = in_yaml(f"{part.type}[{part.elements}]" if part.array else part.type)
+    way = written(part.way)
+    return type_ if way == name else f"{{field: {in_yaml(way)}, type: {type_}}}"
 
 
 def _unwritable(node: Found) -> str | None:
@@ -123,23 +158,40 @@ def _unwritable(node: Found) -> str | None:
 
 def _tag(name: str, node: Found, known: Mapping[str, str]) -> Iterator[str]:
     prefix = f"{known[node.namespace]}:" if node.namespace else ""
-    keys = {"node": in_yaml(prefix + node.id), "type": node.sent_as}
-    remarks = [] if node.type == node.sent_as else [f"declared as {_line(node.type)}"]
-    if "w" in node.access:
-        remarks.append("writable: access: rw")
-    for meant in (_unit, _valid, _enum):
+    fields = _fields(node)
+    type_ = f"{node.sent_as}[{node.elements}]" if node.array else node.sent_as
+    keys = {"node": in_yaml(prefix + node.id)} | ({} if fields else {"type": in_yaml(type_)})
+    remarks = list(_remarks(node, one_value=not fields and not node.array))
+    for meant in () if fields else (_unit, _valid, _enum):
         key, value, remark = meant(node)
         if value:
             keys[key] = value
         if remark:
             remarks.append(remark)
     comment = f"  # {'; '.join(remarks)}" if remarks else ""
+    if fields:
+        yield f"  {in_yaml(name)}:{comment}"
+        yield from (f"    {key}: {value}" for key, value in keys.items())
+        yield "    fields:"
+        yield from (f"      {in_yaml(field)}: {value}" for field, value in fields.items())
+        return
     entry = f"  {in_yaml(name)}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}"
     if len(entry) <= LONGEST_LINE:
         yield entry + comment
         return
     yield f"  {in_yaml(name)}:{comment}"
     yield from (f"    {key}: {value}" for key, value in keys.items())
+
+
+def _remarks(node: Found, *, one_value: bool) -> Iterator[str]:
+    if node.type.removesuffix("[]") != node.sent_as:
+        yield f"declared as {_line(node.type)}"
+    if node.array:
+        yield "as long as it was then"
+    if states := node.meaning.states:
+        yield f"false is {_line(states[0])}, true is {_line(states[1])}"
+    if "w" in node.access and one_value:
+        yield "writable: access: rw"
 
 
 def _unit(node: Found) -> tuple[str, str, str]:
@@ -175,7 +227,7 @@ def _number(number: float) -> str:
 
 def _enum(node: Found) -> tuple[str, str, str]:
     texts = node.meaning.texts
-    if not texts or node.sent_as not in INTEGERS:
+    if not texts or node.sent_as not in INTEGERS or node.array:
         return "enum", "", ""
     low, high = INTEGERS[cast("BuiltIn", node.sent_as)]
     if not all(low <= number <= high for number in texts):

@@ -16,7 +16,7 @@ from edge_agent.core.model import Value
 NUMBER, TEXT, BOOL = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 """Forms of a value, for the JSON Schema."""
 
-NUMBERS = {"type": "array", "items": NUMBER, "title": "list of number"}
+NUMBERS = {"type": "array", "items": {"anyOf": [NUMBER, BOOL]}, "title": "list of number"}
 
 ValueForm = Annotated[object, WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL]})]
 _EXPECTED = WithJsonSchema({"title": "value", "anyOf": [NUMBER, TEXT, BOOL, NUMBERS]})
@@ -74,7 +74,7 @@ def expected(
 
 def _scalar(section: Section) -> Value:
     value = section.value
-    if isinstance(value, list) and value and all(map(_is_number, value)):
+    if isinstance(value, list) and value and all(isinstance(each, int | float) for each in value):
         return tuple(float(each) if isinstance(each, float) else each for each in value)
     if isinstance(value, dict | list):
         section.error(
@@ -86,10 +86,6 @@ def _scalar(section: Section) -> Value:
     if value is None and section.present:
         section.error("there is no value; write one, or {quality: bad}")
     return cast("Value", value)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(section: Section) -> str | tuple[str, ...] | None:

@@ -1,7 +1,7 @@
 """What the models say of the form of a value, beyond what pydantic makes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
@@ -20,7 +20,7 @@ class CheckedAs:
     """
 
     model: type[BaseModel]
-    others: tuple[Mapping[str, object], ...] = ()
+    others: tuple[Mapping[str, object], ...] = field(default=(), hash=False)  # mappings have no hash
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The schema of the model, or of any form."""

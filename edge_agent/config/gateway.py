@@ -239,10 +239,15 @@ class _Reading:
         _check_disabled(entry, keys, profile)
         _check_pacing(entry, keys, profile)
         disabled = {tag for name in keys.disable for tag in profile.families.get(name, (name,))}
-        tags = tuple(in_group(tag, groups[tag.group]) for tag in profile.tags if tag.name not in disabled)
-        if not tags and profile.tags:
+        tags = tuple(
+            in_group(tag, groups[tag.group])
+            for tag in profile.tags
+            if disabled.isdisjoint((tag.name, _structure(tag.name)))
+        )
+        sources = {name for name, group in groups.items() if group.events and name not in disabled}
+        if not tags and not sources and profile.tags:
             entry.error("every tag is disabled; leave the device out instead", "disable")
-        used = {tag.group for tag in tags}
+        used = {tag.group for tag in tags} | sources
         return Device(
             name=device,
             profile=profile,
@@ -300,8 +305,15 @@ def _check_exclusive(entry: Section, made: Connection, taken: dict[str, Section]
         entry.error_at_key(message)
 
 
+def _structure(tag: str) -> str:
+    """The structure that a tag is a field of; the tag itself where it is none."""
+    return tag.partition(".")[0]
+
+
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
-    known = [*profile.families, *(tag.name for tag in profile.tags)]
+    names = [tag.name for tag in profile.tags]
+    sources = [name for name, group in profile.groups.items() if group.events]
+    known = [*profile.families, *names, *dict.fromkeys(map(_structure, names)), *sources]
     for index, tag in enumerate(keys.disable):
         if tag not in known:
             entry.error(f"profile {profile.id} has no tag {quoted(tag)}{hint(tag, known)}", "disable", index)

@@ -79,7 +79,8 @@ class DeviceKeys(FamilyKeys):
         default_factory=dict, description="what is different in groups of the profile, such as the interval"
     )
     disable: list[Text] = Key(
-        default_factory=list, description="tags of the profile that are not read, or whole families: `di_{n}`"
+        default_factory=list,
+        description="tags of the profile that are not read, whole families (`di_{n}`), sources of events",
     )
     timeout: Annotated[Duration, Key(ge=0.01, le=60.0)] | None = Key(
         None, description="how long its answers may take, where that differs from its Modbus connection"

@@ -42,7 +42,7 @@ def _mismatches(profile: Profile, test: GoldenTest, decoded: Decoded) -> Iterato
     got = decoded(profile, test)
     yield from _contradictions(profile, test, decoded)
     for column, expected in test.expect.items():
-        name, _, part = column.partition(".")
+        name, _, part = column.partition(".") if column not in tags else (column, "", "")
         if column not in got:
             yield column, "the test gives nothing for it"
         elif message := _mismatch(expected, *got[column], tags[name], part):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from edge_agent.config.section import Keys, Section
-from edge_agent.config.settings import Group, Report
+from edge_agent.config.settings import Group, Lane, Report
 from edge_agent.config.syntax import Duration
 
 Interval = Annotated[Duration, Field(ge=0.01, le=86400.0)]
@@ -29,6 +29,9 @@ class GroupKeys(Keys):
         None,
         description="how far apart in time the values of a scan may be before each tag carries its own; "
         "100ms unless written",
+    )
+    lane: Lane | None = Field(
+        None, description="what waits in lane alarm is sent before all else; data unless written"
     )
 
 
@@ -54,6 +57,7 @@ def merged(group: Group, keys: GroupKeys) -> Group:
         report=keys.report or group.report,
         heartbeat_s=group.heartbeat_s if keys.heartbeat is None else keys.heartbeat,
         time_resolution_s=group.time_resolution_s if keys.time_resolution is None else keys.time_resolution,
+        lane=keys.lane or group.lane,
     )
 
 

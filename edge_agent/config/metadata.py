@@ -1,6 +1,6 @@
 """The metadata document of a device: what the cloud must know to read its streams."""
 
-from edge_agent.config.settings import Device, Gateway, Tag
+from edge_agent.config.settings import Device, Gateway, Group, Tag
 from edge_agent.core.metadata import canonical
 
 WIDE = frozenset({"int64", "uint64", "Int64", "UInt64"})
@@ -26,17 +26,29 @@ def device_document(gateway: Gateway, device: Device) -> bytes:
             "d": device.name,
             "profile": {"id": profile.id, "version": profile.version, "hash": profile.digest[:12]},
             "labels": {**gateway.labels, **device.labels},
-            "groups": {
-                name: {
-                    "interval_s": group.interval_s,
-                    "report": group.report,
-                    "heartbeat_s": group.heartbeat_s,
-                }
-                for name, group in device.groups.items()
-            },
+            "groups": {name: _group(group) for name, group in device.groups.items()},
             "tags": tags,
         }
     )
+
+
+def _group(group: Group) -> dict[str, object]:
+    source = group.events
+    if source is None:
+        return {
+            "interval_s": group.interval_s,
+            "report": group.report,
+            "heartbeat_s": group.heartbeat_s,
+        }
+    return {
+        "mode": "events",
+        "interval_s": group.interval_s,
+        "severity": source.severity,
+        "fields": {
+            field.name: _present({"type": field.type, "wide": True if field.type in WIDE else None})
+            for field in source.fields
+        },
+    }
 
 
 def _column(tag: Tag, device: Device) -> dict[str, object]:
@@ -50,8 +62,9 @@ def _column(tag: Tag, device: Device) -> dict[str, object]:
             "enum": _texts(tag.enum) or None,
             "enum_else": tag.enum_else,
             "flags": _texts(tag.flags) or None,
-            "deadband": tag.deadband or None,
-            "report": tag.report or ("on_change" if tag.deadband else device.groups[tag.group].report),
+            "deadband": f"{tag.percent:g}%" if tag.percent else tag.deadband or None,
+            "report": tag.report
+            or ("on_change" if tag.deadband or tag.percent else device.groups[tag.group].report),
             "wide": True if tag.type.partition("[")[0] in WIDE else None,
         }
     )

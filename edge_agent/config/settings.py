@@ -7,12 +7,16 @@ from typing import Literal
 
 from edge_agent.core.cadence import phase
 from edge_agent.core.claims import Claim
+from edge_agent.core.events import EventSource
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Method, Node
 from edge_agent.core.plan import Limits as Limits  # noqa: PLC0414 - offered here too: a profile has them
 from edge_agent.core.registers import Field
 
 Report = Literal["always", "on_change"]
+Lane = Literal["alarm", "data"]
+Way = Literal["subscribe", "read", "events"]
+"""How what is in a group comes: it is asked for, or the server tells it."""
 Address = Field | Node
 """Where a tag is found, as its protocol has it."""
 
@@ -27,6 +31,7 @@ class Group:
     and sent every `interval_s`; without news the server gives a sign of life every `keepalive_s`, and it
     keeps the subscription of a client that is away for `lifetime_s`. What is lost nevertheless is filled from
     what the server has recorded, `history_s` back; 0 is not at all. `register` has nodes registered first.
+    With mode "events" there are no tags: `events` says what is told. What is in lane "alarm" is sent first.
     """
 
     name: str
@@ -35,7 +40,7 @@ class Group:
     report: Report = "always"
     heartbeat_s: float = 300.0
     time_resolution_s: float = 0.1
-    mode: Literal["read", "subscribe"] = "read"
+    mode: Way = "read"
     timestamp: Literal["source", "server", "agent"] = "agent"
     sampling_s: float = 1.0
     queue: int = 10
@@ -43,6 +48,8 @@ class Group:
     lifetime_s: float = 120.0
     history_s: float = 0.0
     register: bool = False
+    lane: Lane = "data"
+    events: EventSource | None = None
 
     def phase(self, gateway: str, device: str) -> float:
         """How far into each interval the group of a device is due, in seconds."""
@@ -54,7 +61,8 @@ class Tag:
     """One named value of a profile: what the cloud is told of it, and where the driver finds it.
 
     `parts` holds, for a tag with bits, the texts of each part that has an enum (an empty mapping otherwise).
-    `sends` is false for the tag itself when only its parts are sent.
+    `sends` is false for the tag itself when only its parts are sent. `percent` is a deadband in percent of a
+    range that the device tells.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Tag:
     kind: str | None = None
     access: Literal["r", "rw"] = "r"
     deadband: float = 0.0
+    percent: float = 0.0
     report: Report | None = None
     enum: Mapping[int, str] = field(default_factory=dict)
     enum_else: str | None = None
@@ -99,10 +108,18 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class NodeLimits:
-    """What a server bears in one call, beside what it says itself: items of a subscription, nodes to read."""
+    """What a server bears, beside what it says itself.
+
+    In one call: items of a subscription, nodes to read. In all: `items` of subscriptions, 0 for any number.
+    `sampling_s` is how often it looks at a node at best, 0 when nobody knows. `filters` says whether it is
+    asked to apply deadbands.
+    """
 
     items_per_call: int = 1000
     nodes_per_read: int = 1000
+    items: int = 0
+    sampling_s: float = 0.0
+    filters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Audit:
         """Enter a data message; gives those of its scans that are new, in order."""
         books = self.stream(message["gw"], message["b"], message["d"], message["g"])
         first, last = message["n"]
-        scans: Sequence[Mapping[str, Any]] = message["s"]
+        scans: Sequence[Mapping[str, Any]] = message["e"] if "e" in message else message["s"]
         if last - first + 1 != len(scans):
             books.malformed += 1
             return ()

@@ -17,16 +17,27 @@ class Meaning:
     """What a server says of the values of a variable beside their type.
 
     `unit_id` and `unit_text` are of its EUInformation (None and empty for none), `bounds` its EURange,
-    `texts` those of its numbers.
+    `texts` those of its numbers, `states` what false and true of a Boolean are called.
     """
 
     unit_id: int | None = None
     unit_text: str = ""
     bounds: tuple[float, float] | None = None
     texts: Mapping[int, str] = field(default_factory=dict)
+    states: tuple[str, str] | None = None
 
 
 NO_MEANING = Meaning()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One value within a structure: the way to it, its built-in type, and how many an array has now."""
+
+    way: tuple[str, ...]
+    type: str
+    array: bool = False
+    elements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +46,12 @@ class Found:
 
     `path` are the browse names from there on. `namespace` is a URI, empty for the standard's, `id` the
     identifier with its kind (`s=GVL.x`). Of a variable: `type` is the name of its data type, `sent_as` that
-    of the built-in type its values have, empty when nobody can tell; `array` says that it has many; `access`
-    is what we may do. `value` and `quality` only where values were asked for. `of_parent` marks a property
-    of the standard, which says something of the node above. `elsewhere` is the path of a node that was met
-    before, `refused` why nothing is known of what is below or of the variable itself.
+    of the built-in type its values have, empty when nobody can tell; `array` says that it has many,
+    `elements` how many it has now (0 for a matrix, or when nobody has asked); `parts` are the values within
+    a structure; `access` is what we may do. `value` and `quality` only where values were asked for.
+    `of_parent` marks a property of the standard, which says something of the node above. `elsewhere` is the
+    path of a node that was met before, `refused` why nothing is known of what is below or of the variable
+    itself.
     """
 
     path: tuple[str, ...]
@@ -48,6 +61,8 @@ class Found:
     type: str = ""
     sent_as: str = ""
     array: bool = False
+    elements: int = 0
+    parts: tuple[Part, ...] = ()
     access: Access = ""
     value: object = None
     quality: str = ""

@@ -47,7 +47,10 @@ class Drain(Generic[Item]):
     def put(
         self, key: StreamKey, item: Item, size_bytes: int, now_s: float, *, at_once: bool = False
     ) -> None:
-        """An item of a stream waits to be sent; `at_once` when it shall not wait for others."""
+        """An item of a stream waits to be sent; `at_once` when it shall not wait for others.
+
+        At once at -inf is before all streams that are due.
+        """
         lane = self._lanes.setdefault(key, Lane(key))
         due_s = (
             now_s
@@ -128,7 +131,7 @@ class Drain(Generic[Item]):
         full = lane.size_bytes >= self._batch_bytes
         if pause_s:
             lane.paused_until_s = now_s + pause_s
-        self._list(lane, now_s if full else lane.waiting[0][2])
+        self._list(lane, min(now_s, lane.waiting[0][2]) if full else lane.waiting[0][2])
 
     def discard(self, unwanted: Callable[[Item], bool]) -> list[Item]:
         """Forget the waiting items for which `unwanted` is true; gives them."""

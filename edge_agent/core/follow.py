@@ -3,11 +3,13 @@
 A column goes when its tag reports always, when it moved by more than its deadband since it was last
 *reported*, or when its quality changed. The same sample told twice (same time, value and quality) is one. A
 full scan is made of what is known of all columns, each with the time of its own sample.
+
+The deadbands are those in the schema of the news: a device may tell only when it is there how far one is.
 """
 
 from collections.abc import Sequence
 
-from edge_agent.core.model import GOOD, Scan, Schema, Value
+from edge_agent.core.model import GOOD, Column, Scan, Schema, Value
 from edge_agent.core.report import UNKNOWN, due, moved
 
 
@@ -45,7 +47,7 @@ class Follower:
         now_ns = scan.time_ns + scan.lag_ns
         if not self._unknown and due(self._full_at_ns, now_ns, self._heartbeat_ns):
             return self._full(scan.time_ns, now_ns)
-        index = [i for i in fresh if self._worth(i)]
+        index = [i for i in fresh if self._worth(i, scan.schema.columns[i])]
         if not index:
             return None
         self._note(index)
@@ -72,8 +74,8 @@ class Follower:
             fresh.append(i)
         return fresh
 
-    def _worth(self, i: int) -> bool:
-        column, quality = self._schema.columns[i], self._quality[i]
+    def _worth(self, i: int, column: Column) -> bool:
+        quality = self._quality[i]
         if quality != self._told_quality[i]:
             return True
         if quality.startswith("bad:"):

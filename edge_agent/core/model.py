@@ -45,7 +45,8 @@ class Schema:
     """What every scan of one stream looks like; made once per device and group.
 
     `document` is the canonical JSON of the device's metadata, `m` the first 8 hex digits of its SHA-256;
-    `form` are the kinds of all columns in one text.
+    `form` are the kinds of all columns in one text. With `events` each scan is one
+    event, and its first columns are those of `core.events`.
     """
 
     device: str
@@ -53,6 +54,7 @@ class Schema:
     columns: tuple[Column, ...]
     document: bytes
     m: str
+    events: bool = False
     names: tuple[str, ...] = field(init=False)
     stores: tuple[str, ...] = field(init=False)
     form: str = field(init=False)

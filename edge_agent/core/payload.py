@@ -1,9 +1,10 @@
-"""Scans -> the documents of data messages. The caller turns documents into JSON."""
+"""Scans -> the documents of data messages, events in their own form. The caller turns documents into JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from edge_agent.core.events import ABSENT, OF_ALL
 from edge_agent.core.floats import Parse, half, shortest
 from edge_agent.core.model import GOOD, Scan, Schema, Value
 
@@ -32,7 +33,11 @@ def message(
         "m": schema.m,
         "n": (first, first + len(scans) - 1),
         "c": done,
-        "s": [_scan(schema, scan, parse) for scan in scans],
+        **(
+            {"e": [_event(schema, scan, parse) for scan in scans]}
+            if schema.events
+            else {"s": [_scan(schema, scan, parse) for scan in scans]}
+        ),
     }
 
 
@@ -67,11 +72,7 @@ def presented(stores: Sequence[str], values: Sequence[Value], parse: Parse = jso
 def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
     names = schema.names if scan.index is None else [schema.names[i] for i in scan.index]
     stores = schema.stores if scan.index is None else [schema.stores[i] for i in scan.index]
-    document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
-    if scan.lag_ns:
-        document["a"] = milliseconds(scan.lag_ns)
-    if scan.full or scan.filled:
-        document["f" if scan.filled else "k"] = 1
+    document = _head(scan)
     values = dict(zip(names, presented(stores, scan.values, parse), strict=True))
     if scan.quality is not None:
         for name, quality in zip(names, scan.quality, strict=True):
@@ -82,6 +83,31 @@ def _scan(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
         document["v"] = values
     if scan.offsets_ms is not None:
         document["t"] = dict(zip(names, scan.offsets_ms, strict=True))
+    return document
+
+
+def _event(schema: Schema, scan: Scan, parse: Parse) -> dict[str, object]:
+    """One event: what all have, null where this one has not, and those of its own fields that it has."""
+    quality = scan.quality or (GOOD,) * len(schema.names)
+    values = dict(zip(schema.names, presented(schema.stores, scan.values, parse), strict=True))
+    lacking = {name for name, text in zip(schema.names, quality, strict=True) if text.startswith("bad:")}
+    unusable = {
+        name: text for name, text in zip(schema.names, quality, strict=True) if text not in (GOOD, ABSENT)
+    }
+    document = _head(scan)
+    document |= {each.name: values[each.name] for each in OF_ALL}
+    document["fields"] = {name: values[name] for name in schema.names[len(OF_ALL) :] if name not in lacking}
+    if unusable:
+        document["q"] = unusable
+    return document
+
+
+def _head(scan: Scan) -> dict[str, object]:
+    document: dict[str, object] = {"ts": milliseconds(scan.time_ns)}
+    if scan.lag_ns:
+        document["a"] = milliseconds(scan.lag_ns)
+    if scan.full or scan.filled:
+        document["f" if scan.filled else "k"] = 1
     return document
 
 

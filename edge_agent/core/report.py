@@ -3,6 +3,8 @@
 Per column: with good or uncertain quality it goes when its tag reports always, when it changed (by more than
 its deadband since it was last *reported*), or when its quality changed. A bad one goes when its quality
 changed. A full scan carries all, every heartbeat and whenever the receiver cannot know what it missed.
+
+The deadbands are those in the schema of the scan: a device may tell only when it is there how far one is.
 """
 
 from collections.abc import Sequence
@@ -39,7 +41,7 @@ class Reporter:
             return replace(scan, full=True)
         if self._always and scan.quality is None and self._quality == self._all_good:
             return scan
-        index = tuple(i for i, worth in enumerate(self._worth(scan.values, quality)) if worth)
+        index = tuple(i for i, worth in enumerate(self._worth(scan, quality)) if worth)
         if not index:
             return None
         for i in index:
@@ -47,12 +49,12 @@ class Reporter:
         self._quality = quality
         return _columns(scan, quality, index)
 
-    def _worth(self, values: tuple[Value, ...], quality: Sequence[str]) -> list[bool]:
+    def _worth(self, scan: Scan, quality: Sequence[str]) -> list[bool]:
         return [
             now != before
             or (not now.startswith("bad:") and (not column.on_change or moved(column.deadband, old, new)))
             for column, new, old, now, before in zip(
-                self._schema.columns, values, self._values, quality, self._quality, strict=True
+                scan.schema.columns, scan.values, self._values, quality, self._quality, strict=True
             )
         ]
 

@@ -77,7 +77,7 @@ class Cloud:
         if message["b"] != self._state.get("b"):
             return
         device, group = message["d"], message["g"]
-        for scan in message["s"]:
+        for scan in message.get("s", ()):  # events say nothing of tags
             self._heard[device, group] = scan["ts"] / 1000
             for name, value, quality in self._said_in(scan, device, group):
                 tag = Tag(value, quality, now)

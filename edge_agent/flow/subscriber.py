@@ -1,21 +1,34 @@
 """Follow one group whose server tells the news: take it in, and say what is stored."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from edge_agent.core.follow import Follower
 from edge_agent.core.mark import Mark
-from edge_agent.core.model import Schema
+from edge_agent.core.model import Scan, Schema
 from edge_agent.errors import DeviceError
 from edge_agent.flow.health import Health, trouble, unanswered
-from edge_agent.flow.intake import Intake
+from edge_agent.flow.intake import Intake, Reports
 from edge_agent.ports import Clock, News, Subscriber
 
 RETRY_S = 1.0
 """Between two attempts; the driver decides which of them goes to the network."""
+
+
+class Follows(Reports, Protocol):
+    """What is known of a stream whose source tells the news."""
+
+    @property
+    def quality(self) -> Sequence[str]:
+        """The present quality of each column; nothing of events."""
+        ...
+
+    def confirm(self, now_ns: int) -> Scan | None:
+        """The device lives and has no news: a full scan when one is due."""
+        ...
 
 
 @dataclass(slots=True)
@@ -28,7 +41,7 @@ class Following:
 
     subscriber: Subscriber
     schema: Schema
-    follower: Follower
+    follower: Follows
     intake: Intake
     health: Health
     clock: Clock
@@ -55,7 +68,8 @@ async def follow(following: Following) -> None:
                         _take(following, news)
         except DeviceError as error:
             following.health.note(following.schema.group, "down", str(error))
-            following.intake.take(unanswered(following.schema, error, following.clock()))
+            if not following.schema.events:  # of events nothing is unknown but whether there are any
+                following.intake.take(unanswered(following.schema, error, following.clock()))
         await asyncio.sleep(RETRY_S)
 
 
@@ -67,8 +81,8 @@ def _take(following: Following, news: News) -> None:
         intake.renew()
     for scan in news.scans:
         intake.take(scan)
-    if news.scans:
-        worst = trouble(following.follower.quality)
+    if news.scans or following.schema.events:
+        worst = news.refused or trouble(following.follower.quality)
         following.health.note(following.schema.group, "failing" if worst else "ok", worst)
     elif not news.loss:
         full = following.follower.confirm(now_ns)

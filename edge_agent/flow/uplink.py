@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -54,6 +55,8 @@ class Wording:
     parse: Callable[[str], list[float]]
     current: Mapping[str, str]
     """The short name of each device's present metadata: only that is retained."""
+    alarms: frozenset[tuple[str, str]] = frozenset()
+    """The streams in lane alarm: what waits of them is sent before all else, without waiting for more."""
 
 
 class Presence(Protocol):
@@ -301,7 +304,10 @@ class Uplink:
             key = (each.life, *each.schema.stream)
             item = _Item(each, self._window.took(each.end, each.time_ns))
             size = round(len(each.payload) * self._ratio.get(key, RATIO))
-            self._drain.put(key, item, size, now, at_once=not chunk.is_all or self._stopping)
+            if each.schema.stream in self._wording.alarms:
+                self._drain.put(key, item, size, -inf, at_once=True)
+            else:
+                self._drain.put(key, item, size, now, at_once=not chunk.is_all or self._stopping)
 
     def _forget_evicted(self) -> None:
         """What the log evicted is named in gaps by now: it is not sent any more."""

@@ -26,6 +26,10 @@ TYPES: Mapping[BuiltIn, Type] = {
     "Guid": "string",
     "ByteString": "string",
     "LocalizedText": "string",
+    "XmlElement": "string",
+    "NodeId": "string",
+    "ExpandedNodeId": "string",
+    "QualifiedName": "string",
 }
 """The type of register that holds the same values; text for what is text in a payload."""
 
@@ -46,6 +50,8 @@ def seen(tag: Tag) -> Field:
         return node
     if node.type not in TYPES:
         raise ValueError(f"{tag.name}: {node.type} cannot be simulated")
+    if node.range:
+        raise ValueError(f"{tag.name}: a part of an array cannot be simulated; leave out the range")
     return Field(
         node.name,
         "holding",
@@ -55,6 +61,7 @@ def seen(tag: Tag) -> Field:
         encoding="utf-8",
         valid=node.valid,
         enum=node.enum,
+        elements=node.elements,
     )
 
 
@@ -77,7 +84,13 @@ def _bytes(index: int, tick: int) -> str:
     return b64encode(f"T{index}-{tick}".encode()).decode()
 
 
+def _node(index: int, tick: int) -> str:
+    return f"s=T{index}-{tick}"
+
+
 STAMPS: Mapping[BuiltIn, Callable[[int, int], str]] = {
+    "NodeId": _node,
+    "ExpandedNodeId": _node,
     "DateTime": _moment,
     "Guid": _guid,
     "ByteString": _bytes,

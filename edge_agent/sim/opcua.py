@@ -2,15 +2,13 @@
 
 import asyncio
 import time
-from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
-from uuid import UUID
+from typing import Self, cast
 
 from asyncua import ua
 from asyncua.server.address_space import NodeData
@@ -19,11 +17,15 @@ from edge_agent.config.settings import Tag
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
+from edge_agent.sim.opcua_events import Happenings
 from edge_agent.sim.opcua_history import PAGE, Past
 from edge_agent.sim.opcua_methods import SimulatedMethod, hang
+from edge_agent.sim.opcua_places import namespaces, put
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, let_write, made, standard
 from edge_agent.sim.opcua_service import TOLD, Rules, Serving
+from edge_agent.sim.opcua_structures import Structure, joined
+from edge_agent.sim.opcua_values import lift
 from edge_agent.sim.relay import Relay
 from edge_agent.sim.signals import TICK_NS, TICKS, Source, sources
 
@@ -37,14 +39,6 @@ NO_DEVICE = ua.StatusCode(ua.UInt32(ua.StatusCodes.BadDeviceFailure))
 NO_NODE = ua.StatusCode(ua.UInt32(ua.StatusCodes.BadNodeIdUnknown))
 NOTHING = ua.Variant()
 
-LIFTED: Mapping[str, Callable[[Any], Any]] = {
-    "DateTime": datetime.fromisoformat,
-    "Guid": UUID,
-    "ByteString": b64decode,
-    "LocalizedText": ua.LocalizedText,
-}
-"""The value of a type by its text; values of other types are what the simulator says."""
-
 
 class OpcUaPlc:
     """One server that shows the tags of a profile: to anybody, or as `security` says.
@@ -52,8 +46,8 @@ class OpcUaPlc:
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
     Without `security` nothing is signed or encrypted, and anonymous clients are let in. To be set before it
-    starts: `methods` are in the last of its namespaces; `tick_ns` is how long every value stands still, and
-    the judge of values knows the usual time only.
+    starts: `methods` are in the last of its namespaces; `happenings` are its events; `tick_ns` is how long
+    every value stands still, and the judge of values knows the usual time only.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -71,6 +65,7 @@ class OpcUaPlc:
         namespaces_before: Sequence[str] = (),
         security: Security | None = None,
     ) -> None:
+        self.happenings = Happenings({}, clock)
         self.faults = Faults()
         self.security = security
         self.methods: Sequence[SimulatedMethod] = ()
@@ -78,7 +73,7 @@ class OpcUaPlc:
         self._host = host
         self._clock = clock
         self.tick_ns = TICK_NS
-        self._sources = sources(tags)
+        self._sources = joined(sources(tags))
         _refuse_shared(tags)
         self._relay = Relay(host, port)
         self._server: Serving | None = None
@@ -192,6 +187,7 @@ class OpcUaPlc:
             moment = self._moment(tick)
             for variable in tuple(self._variables.values()):
                 await variable.tell(moment)
+            await self.happenings.happen()
 
     async def _tick(self) -> None:
         while True:
@@ -209,8 +205,8 @@ class OpcUaPlc:
         prepare(server, core, self.security)
         server.set_endpoint(self.endpoint)
         server.disable_clock()
-        before = (*self.faults.namespaces, *self.namespaces_before)
-        for uri in (*before, *(source.tag.opcua.namespace for source in self._sources)):
+        before = (*self.faults.namespaces, *self.namespaces_before, *self.happenings.uris)
+        for uri in (*before, *(uri for each in self._sources for uri in namespaces(each.tag.opcua.place))):
             if uri:
                 await server.register_namespace(uri)
         await server.set_build_info(URI, *IDENTITY, "", _utc(self._clock()))
@@ -225,6 +221,7 @@ class OpcUaPlc:
         self._variables = {
             source.tag.name: _Variable(source, core.space, uris, self._moment) for source in self._sources
         }
+        self.happenings.install(core, core.space, uris)
         hang(core.space, len(uris) - 1, self.methods)
         for variable in self._variables.values():
             variable.show_history(self._has_history)
@@ -298,28 +295,29 @@ class _Variable:
     """One tag as a node of the server."""
 
     def __init__(
-        self, source: Source, space: Space, uris: Sequence[str], moment: Callable[[int | None], _Moment]
+        self,
+        source: Source | Structure,
+        space: Space,
+        uris: Sequence[str],
+        moment: Callable[[int | None], _Moment],
     ) -> None:
         tag = source.tag.opcua
-        index = uris.index(tag.namespace) if tag.namespace else 0
-        nodeid = ua.NodeId.from_string(f"ns={index};{tag.id}")
-        self._source = source
+        nodeid, called, above = put(space, tag.place, uris, tag.name)
         self._space = space
         self._moment = moment
-        self._type = ua.VariantType[tag.type]
-        self._lift = LIFTED.get(tag.type)
+        self._held: Callable[[int], ua.Variant] = _held(source)
         self.nodeid = nodeid
         self.missing = self._bad = False
-        self._node = space.get(nodeid) or made(nodeid, ua.QualifiedName(tag.name, index), VARIABLE)
-        self._attribute = give_value(self._node, tag.type)
+        self._node = space.get(nodeid) or made(nodeid, called, VARIABLE)
+        self._attribute = give_value(self._node, tag.type, rank=1 if tag.elements else -1)
+        if isinstance(source, Structure):
+            self._held = source.describe(space, nodeid.NamespaceIndex, self._node)
         self._attribute.value_callback = self._read
         self._attribute.value_setter = self._write
         self._written: ua.Variant | None = None
         if source.tag.access == "rw":
             let_write(self._node)
-        self._reference = (
-            None if nodeid in space else space.add(self._node, VARIABLE, standard("ObjectsFolder"))
-        )
+        self._reference = None if nodeid in space else space.add(self._node, VARIABLE, above)
 
     def show_history(self, there: Callable[[], bool]) -> None:
         """Say in the node's attributes whether its past can be read."""
@@ -368,9 +366,7 @@ class _Variable:
     def _sound(self, moment: _Moment) -> ua.DataValue:
         if self._written is not None:
             return _Value(self._written, GOOD, moment.start, moment.now)
-        raw = self._source.raw(moment.tick)
-        value = raw if self._lift is None else self._lift(raw)
-        return _Value(ua.Variant(value, self._type), GOOD, moment.start, moment.now)
+        return _Value(self._held(moment.tick), GOOD, moment.start, moment.now)
 
     def _read(self, _nodeid: ua.NodeId, _attribute: ua.AttributeIds) -> ua.DataValue:
         return self._value(self._moment(None))
@@ -382,6 +378,15 @@ class _Variable:
     async def _send(self, value: ua.DataValue) -> None:
         for handle, callback in tuple(self._attribute.datachange_callbacks.items()):
             await callback(handle, value)
+
+
+def _held(source: Source | Structure) -> Callable[[int], ua.Variant]:
+    """What a variable holds by the tick; a structure says so once it is described."""
+    if isinstance(source, Structure):
+        return lambda _: NOTHING
+    node = source.tag.opcua
+    type_, raw, many = ua.VariantType[node.type], source.raw, node.elements > 0
+    return lambda tick: ua.Variant(lift(node.type, raw(tick)), type_, is_array=many)
 
 
 def _utc(time_ns: int) -> ua.DateTime:
@@ -431,11 +436,11 @@ def _show_limits(space: Space, rules: Rules) -> None:
 
 def _refuse_shared(tags: Sequence[Tag]) -> None:
     """No value could be right for two tags of one node."""
-    owner: dict[tuple[str, ua.NodeId], str] = {}
+    owner: dict[object, str] = {}
     for tag in tags:
         node = tag.opcua
         try:
-            place = node.namespace, ua.NodeId.from_string(node.id)
+            place = node.namespace, ua.NodeId.from_string(node.id), node.path, node.field
         except ua.UaError as error:
             raise ValueError(f"{tag.name}: {node.id} is no id of a node") from error
         other = owner.setdefault(place, tag.name)

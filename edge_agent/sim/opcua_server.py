@@ -47,6 +47,7 @@ from asyncua.server.subscription_service import SubscriptionService
 from asyncua.server.uaprocessor import PublishRequestData
 from typing_extensions import override
 
+from edge_agent.sim.opcua_event_items import EventItems
 from edge_agent.sim.opcua_service import Rules, Visit, Visits
 
 OVERFLOW = 0x480  # InfoType DataValue and the bit Overflow (OPC UA Part 4, 7.39.1)
@@ -275,6 +276,7 @@ class Subscriptions(SubscriptionService):
             max_queue_size=self._core.max_monitored_item_queue_size,
             publishing_enabled=params.PublishingEnabled,
         )
+        made.monitored_item_srv = EventItems(made, self.aspace)
         await made.start()
         self.subscriptions[result.SubscriptionId] = made
         return result

@@ -204,7 +204,7 @@ def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
     if stamp is not None:
         return lambda tick: stamp(index, tick), TICKS
     if field.type == "bool":
-        return lambda tick: bool(_chance(index, tick) & 1), 0
+        return _switches(index, field.elements), 0
     if field.type == "string":
         return _text(field, index)
     if field.enum:
@@ -212,6 +212,12 @@ def _raw(tag: Tag, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:
     if field.bits or tag.flags:
         return _word(tag, index), 0
     return _array(field, index, slots) if field.elements else _number(field, index, slots)
+
+
+def _switches(index: int, elements: int) -> Callable[[int], Raw]:
+    if elements:
+        return lambda tick: tuple(bool(_chance(index + at, tick) & 1) for at in range(elements))
+    return lambda tick: bool(_chance(index, tick) & 1)
 
 
 def _array(field: Field, index: int, slots: int) -> tuple[Callable[[int], Raw], int]:

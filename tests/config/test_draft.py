@@ -13,7 +13,7 @@ from edge_agent.config.problems import render
 from edge_agent.config.profile import load_profile
 from edge_agent.config.settings import Profile, Tag
 from edge_agent.config.yaml_nodes import read
-from edge_agent.core.browsed import Found, Meaning
+from edge_agent.core.browsed import Found, Meaning, Part
 from edge_agent.core.naming import aliases
 from edge_agent.drivers.kinds import kinds
 
@@ -90,6 +90,43 @@ def test_what_a_type_cannot_have_is_left_out(tmp_path: Path, type_: str, key: st
     assert f"{key}:" not in draft.text
 
 
+def test_an_array_is_a_tag_as_long_as_it_was(tmp_path: Path) -> None:
+    profile, draft = loaded(tmp_path, [variable("row", array=True, elements=3, type="Int16[]", access="rw")])
+
+    (row,) = profile.tags
+    assert (row.type, row.opcua.elements) == ("Int16[3]", 3)
+    assert draft.text.splitlines()[-1].endswith("# as long as it was then")
+
+
+def test_a_structure_is_a_tag_with_the_fields_that_can_be_values(tmp_path: Path) -> None:
+    parts = (
+        Part(("Name",), "String"),
+        Part(("Actual", "Dreh/Zahl"), "Double"),
+        Part(("Grenzen",), "Float", array=True, elements=2),
+        Part(("leer",), "Float", array=True),
+        Part(("Words",), "String", array=True, elements=2),
+        Part(("irgendwas",), "ExtensionObject"),
+    )
+
+    profile, _ = loaded(
+        tmp_path, [variable("Achse", type="AchseType", sent_as="ExtensionObject", parts=parts)]
+    )
+
+    assert {tag.name: (tag.type, tag.opcua.field) for tag in profile.tags} == {
+        "achse.name": ("String", ("Name",)),
+        "achse.actual_dreh_zahl": ("Double", ("Actual", "Dreh/Zahl")),
+        "achse.grenzen": ("Float[2]", ("Grenzen",)),
+    }
+
+
+def test_what_the_states_of_a_switch_are_called_is_a_remark(tmp_path: Path) -> None:
+    door = variable("door", type="Boolean", sent_as="Boolean", meaning=Meaning(states=("shut", "open")))
+
+    _, draft = loaded(tmp_path, [door])
+
+    assert draft.text.splitlines()[-1].endswith("# false is shut, true is open")
+
+
 # --- what does not ------------------------------------------------------------------------
 
 
@@ -97,7 +134,23 @@ def test_what_a_type_cannot_have_is_left_out(tmp_path: Path, type_: str, key: st
     ("more", "why"),
     [
         ({"kind": "method"}, "a method"),
-        ({"array": True, "type": "Int16[]"}, "an array of Int16 cannot be a tag"),
+        (
+            {"array": True, "type": "Int16[]"},
+            "an array of Int16 that has no elements now, or several dimensions; write its type yourself",
+        ),
+        (
+            {"array": True, "type": "Word[]", "sent_as": "String", "elements": 2},
+            "an array of Word cannot be a tag; its elements can, each with range:",
+        ),
+        (
+            {"array": True, "type": "Int16[]", "elements": 10001},
+            "an array of 10001 is too long; take a part with range:",
+        ),
+        ({"array": True, "type": "Int16[]", "elements": 3, "access": "w"}, "it may not be read"),
+        (
+            {"type": "P", "sent_as": "ExtensionObject", "parts": (Part(("a",), "Variant"),)},
+            "P cannot be a tag",
+        ),
         ({"type": "MotorType", "sent_as": "ExtensionObject"}, "MotorType cannot be a tag"),
         ({"type": "", "sent_as": ""}, "a value of no type cannot be a tag"),
         ({"access": "w"}, "it may not be read"),

@@ -1,3 +1,5 @@
+from math import inf
+
 from edge_agent.core.drain import Drain, Lane
 
 
@@ -97,6 +99,23 @@ def test_streams_are_served_in_the_order_they_are_due() -> None:
     queue.put(B, "b1", 10, 5.0)
     queue.put(A, "a1", 10, 5.5)
 
+    assert [lane.key for lane in due(queue, 7.0)] == [B, A]
+
+
+def test_streams_put_at_once_at_minus_infinity_are_served_before_all_that_are_due() -> None:
+    queue = drain()
+    queue.put(A, "a1", 10, 5.0)
+    queue.put(B, "b1", 60, -inf, at_once=True)
+    queue.put(B, "b2", 60, -inf, at_once=True)
+
+    first, second = due(queue, 7.0)
+    assert [first.key, second.key] == [B, A]
+    queue.take(first, 1)
+    queue.take(second, 1)
+    queue.put(A, "a2", 200, 6.0)
+    queue.put(B, "b3", 60, -inf, at_once=True)
+    queue.release(second, 7.0)
+    queue.release(first, 7.0)
     assert [lane.key for lane in due(queue, 7.0)] == [B, A]
 
 

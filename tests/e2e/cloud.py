@@ -100,12 +100,14 @@ class Books:
         if message["m"] not in self.metadata:
             self.faults.append(f"{topic}: data before its metadata {message['m']}")
         self.audit.data(message)
-        for n, scan in enumerate(message["s"], start=message["n"][0]):
+        for n, scan in enumerate(message["e"] if "e" in message else message["s"], start=message["n"][0]):
             key = (message["b"], message["d"], message["g"], n)
             known = self.scans.setdefault(key, scan)
             if known != scan:
                 self.faults.append(f"{key} names two scans: {known} and {scan}")
-            if known is scan and message["d"] in PROFILES:
+            if "e" in message:
+                self.values += 1
+            elif known is scan and message["d"] in PROFILES:
                 self._values(message["d"], scan)
 
     def _values(self, device: str, scan: Mapping[str, Any]) -> None:

@@ -241,6 +241,7 @@ class Forwarding:
     broker: Broker = field(default_factory=Broker)
     sending: Sending = field(default_factory=lambda: Sending(batch_age_s=0.1))
     current: dict[str, str] = field(default_factory=dict)
+    alarms: frozenset[tuple[str, str]] = frozenset()
     first: tuple[Message, ...] = ()
     last: tuple[Message, ...] = ()
 
@@ -258,6 +259,7 @@ class Forwarding:
                 encode=orjson.dumps,
                 parse=orjson.loads,
                 current=self.current,
+                alarms=self.alarms,
             ),
             self.sending,
             Backoff(lambda _low, high: high),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import structlog
 
+from edge_agent.core.events import EventSource, Everything
 from edge_agent.core.follow import Follower
 from edge_agent.core.gap import Gap
 from edge_agent.core.mark import Mark
@@ -13,7 +14,7 @@ from edge_agent.core.model import Column, Scan, Schema, Value
 from edge_agent.errors import DeviceError, NotStored
 from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
-from edge_agent.flow.subscriber import Following, follow
+from edge_agent.flow.subscriber import Following, Follows, follow
 from edge_agent.ports import News
 from tests.flow.clock import at_once
 
@@ -75,6 +76,7 @@ class Case:
 
     server: Server = field(default_factory=Server)
     mark: Mark | None = None
+    schema: Schema = SCHEMA
     stored: list[Scan | Mark | Gap] = field(default_factory=list)
     waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
     health: Health = field(init=False)
@@ -122,10 +124,12 @@ class Case:
             return round(loop.time() * S)
 
         self.health = Health("press", clock, lambda _: None)
-        follower = Follower(SCHEMA, heartbeat_ns=300 * S, resolution_ns=1_000_000)
-        intake = Intake(SCHEMA, follower, self.store, self.stored.append)
+        follower: Follows = Everything()
+        if not self.schema.events:
+            follower = Follower(self.schema, heartbeat_ns=300 * S, resolution_ns=1_000_000)
+        intake = Intake(self.schema, follower, self.store, self.stored.append)
         following = Following(
-            self.server, SCHEMA, follower, intake, self.health, clock, "b1", self.store, self.mark
+            self.server, self.schema, follower, intake, self.health, clock, "b1", self.store, self.mark
         )
         task = asyncio.create_task(follow(following))
         try:
@@ -474,3 +478,58 @@ async def test_following_goes_on_from_the_mark_of_the_earlier_life() -> None:
         await asyncio.sleep(2)
 
     assert case.server.asked == [mark(41), mark(41), mark(42)]
+
+
+# --- events -------------------------------------------------------------------------------
+
+ALARMS = Schema("press", "alarms", EventSource().columns, b"{}", "00000000", events=True)
+
+
+def event(seconds: float, *, full: bool = False) -> Scan:
+    return Scan(ALARMS, at(seconds), ("AQ==", "BaseEventType", 1, "Pump", "hot"), full=full)
+
+
+@at_once
+async def test_every_event_is_stored_as_it_is_and_nothing_by_itself() -> None:
+    case = Case(schema=ALARMS)
+    async with case.running():
+        await case.tell(News((event(0), event(0)), mark(1)))
+        await case.tell(News(), after_s=4000)
+        await case.tell(News((event(4000),), mark(2)))
+
+    assert case.scans == [event(0), event(0), event(4000)]
+
+
+@at_once
+async def test_a_source_of_events_that_is_away_is_down_and_no_event() -> None:
+    case = Case(schema=ALARMS)
+    async with case.running():
+        await case.tell(News())
+        assert case.state() == "ok"
+        await case.tell(DeviceError("disconnected", "gone"))
+        assert case.state() == "down"
+        await case.tell(News(), after_s=2)
+        assert case.state() == "ok"
+
+    assert case.stored == []
+
+
+@at_once
+async def test_a_source_of_events_that_is_refused_is_a_device_that_answers_in_part() -> None:
+    case = Case(schema=ALARMS)
+    async with case.running():
+        await case.tell(News(refused="bad:BadNodeIdUnknown"))
+        assert (case.state(), case.health.why) == ("failing", "bad:BadNodeIdUnknown")
+        await case.tell(News())
+        assert case.state() == "ok"
+
+
+@at_once
+async def test_events_are_lost_since_the_last_ones_were_told_whatever_their_own_time() -> None:
+    case = Case(schema=ALARMS)
+    async with case.running():
+        await case.tell(News((event(-900_000),), mark(1), known_ns=at(9)), after_s=10)
+        await case.tell(News((event(-800_000),), mark(3), loss="source:lost", until_ns=at(29)), after_s=20)
+
+    (gap,) = case.gaps
+    assert (gap.reason, gap.start_ns, gap.end_ns) == ("source:lost", at(9), at(29))

@@ -484,6 +484,37 @@ async def test_batch_is_full_by_the_bytes_that_are_sent_not_by_those_that_are_st
 
 
 @at_once
+async def test_alarms_wait_for_no_batch() -> None:
+    case = Forwarding(sending=Sending(batch_age_s=60.0), alarms=frozenset({A.stream}))
+
+    async with case.running():
+        await soon()
+        case.log.write(B)
+        case.log.write(A)
+        await soon()
+
+        assert [each.stream[1] for each in case.broker.of("data")] == ["a"]
+
+
+@at_once
+async def test_alarms_go_before_all_that_waits() -> None:
+    case = Forwarding(
+        broker=holding("data"), sending=Sending(window_messages=1), alarms=frozenset({C.stream})
+    )
+    case.log.write(A)
+    case.log.write(B)
+    case.log.write(C)
+
+    async with case.running():
+        for _ in range(3):
+            await asyncio.sleep(2)
+            case.broker.waiting[0].accept()
+        await soon()
+
+    assert [each.stream[1] for each in case.broker.of("data")] == ["c", "a", "b"]
+
+
+@at_once
 async def test_backlog_goes_at_once() -> None:
     case = Forwarding(log=Log(chunk=10), sending=Sending(batch_age_s=60.0))
     case.log.write(A, 35)

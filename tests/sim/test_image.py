@@ -122,6 +122,7 @@ def test_the_witness_shares_no_code_with_what_it_judges() -> None:
 
     assert ours == {
         "edge_agent.config.settings",
+        "edge_agent.core.events",
         "edge_agent.core.model",
         "edge_agent.core.nodes",
         "edge_agent.core.registers",

@@ -41,7 +41,11 @@ HELD: dict[BuiltIn, object] = {
     "DateTime": datetime(2026, 1, 1, tzinfo=UTC) + (13 * 4096 + 2048) * timedelta(milliseconds=200),
     "Guid": UUID("00000000-0000-000e-0000-000000000800"),
     "ByteString": b"T15-2048",
-    "LocalizedText": ua.LocalizedText("T16-2048"),
+    "XmlElement": ua.XmlElement(ua.String("T16-2048")),
+    "NodeId": ua.NodeId(ua.String("T17-2048")),
+    "ExpandedNodeId": ua.NodeId(ua.String("T18-2048")),
+    "QualifiedName": ua.QualifiedName("T19-2048"),
+    "LocalizedText": ua.LocalizedText("T20-2048"),
 }
 
 
@@ -78,7 +82,12 @@ async def plc(clock: Clock) -> AsyncIterator[OpcUaPlc]:
 
 
 def test_every_type_is_among_those_that_are_tried() -> None:
-    assert tuple(HELD) == get_args(BuiltIn)
+    assert tuple(HELD) == tuple(each for each in get_args(BuiltIn) if each != "StatusCode")
+
+
+def test_a_type_that_has_too_few_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="StatusCode cannot be simulated"):
+        OpcUaPlc([_tag("code", "StatusCode")])
 
 
 async def test_every_type_is_read_as_what_it_is(clock: Clock) -> None:

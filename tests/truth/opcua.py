@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import get_args
 
 import structlog
 
@@ -26,6 +25,7 @@ from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.subscriber import Following, follow
 from edge_agent.sim.faults import Faults, Late
+from edge_agent.sim.nodes import TYPES
 from edge_agent.sim.opcua import OpcUaPlc
 from edge_agent.sim.signals import TICK_NS
 from tests.truth.followed import Judge, Record, Tally, blind
@@ -88,8 +88,8 @@ def _dropped(_logger: object, _name: str, _event: object) -> str:
 
 
 def tags() -> tuple[Tag, ...]:
-    """Tags of all types, one after the other."""
-    types: tuple[BuiltIn, ...] = get_args(BuiltIn)
+    """Tags of all types that are simulated, one after the other."""
+    types = tuple(TYPES)
     return tuple(_tag(f"t{at}", types[at % len(types)]) for at in range(TAGS))
 
 

@@ -16,58 +16,27 @@ from edge_agent.config.hints import hint
 from edge_agent.core.browsed import Browsed, Found, NodeClass, Nowhere, Wanted, parsed, written
 from edge_agent.core.naming import aliases
 from edge_agent.core.nodes import Node
-from edge_agent.drivers.opcua.batches import Batches
-from edge_agent.drivers.opcua.datatypes import Follow, value_of
+from edge_agent.drivers.opcua.datatypes import value_of
+from edge_agent.drivers.opcua.questions import NODES_PER_BROWSE, Browsing, Questions
 from edge_agent.drivers.opcua.resolve import identifier, node_id, resolved
-from edge_agent.drivers.opcua.session import reading
 from edge_agent.drivers.opcua.values import name
 from edge_agent.drivers.opcua.variables import PROPERTIES, Variable, look_at
-from edge_agent.errors import DeviceError
 
-NODES_PER_BROWSE = 100
-"""Nodes that one request asks for where the server sets no limit: their answer comes within any timeout."""
 FEW, KEPT = 10, 5_000
 """Nodes asked for first, and references kept at a time: each takes 1 kB while it is looked at."""
-REFERENCES = 1000
-"""References of a node that one answer may hold; the rest comes by continuation points."""
 
 _KINDS: dict[int, NodeClass] = {1: "object", 2: "variable", 4: "method", 128: "view"}
 _NODE = re.compile(r"(?:nsu=(?P<uri>[^;]+);|(?P<alias>[A-Za-z0-9._-]+):)?(?P<id>[isgb]=.+)", re.DOTALL)
 _OBJECTS = node_id(ua.ObjectIds.ObjectsFolder, 0)
 _SERVER = node_id(ua.ObjectIds.Server, 0)
-_NO_POINTS = ua.StatusCodes.BadNoContinuationPoints
 
 
-class Asked(Protocol):
+class Asked(Browsing, Protocol):
     """The services of a session that a walk needs. All raise DeviceError."""
-
-    namespaces: Sequence[str]
-
-    @property
-    def nodes_per_read(self) -> int:
-        """Nodes that one request may read; 0 for no limit."""
-        ...
-
-    async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
-        """Values, one for each node."""
-        ...
-
-    async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
-        """References, one result for each node."""
-        ...
-
-    async def browse_next(self, parameters: ua.BrowseNextParameters) -> list[ua.BrowseResult]:
-        """More of them, one result for each continuation point."""
-        ...
 
     async def identity(self) -> str:
         """What the server says it is."""
         ...
-
-
-def follower(session: Asked) -> Follow:
-    """What gives all references of nodes of a session, in as many requests as it takes."""
-    return _Walk(session, Wanted(), lambda _: None).follow
 
 
 @dataclass(slots=True)
@@ -90,7 +59,7 @@ async def browsed(session: Asked, wanted: Wanted, told: Callable[[str], None]) -
     Raises Nowhere when there is no such place, DeviceError when the server does not answer.
     """
     walk = _Walk(session, wanted, told)
-    await walk.prepare()
+    await walk.questions.prepare()
     start = await walk.start()
     await walk.descend(start)
     places = list(_in_order(start))
@@ -99,7 +68,7 @@ async def browsed(session: Asked, wanted: Wanted, told: Callable[[str], None]) -
         for place in places
         if place.kind == "variable" and place.elsewhere is None and not place.remote
     }
-    await look_at(session, list(variables.values()), wanted, told, walk.follow)
+    await look_at(session, list(variables.values()), wanted, told, walk.questions.follow)
     shown = [_found(place, variables, session.namespaces) for place in places]
     return Browsed(shown, walk.aliases, await session.identity(), walk.cut_off)
 
@@ -111,18 +80,10 @@ class _Walk:
         self._session = session
         self._wanted = wanted
         self._told = told
-        self._batches = Batches(NODES_PER_BROWSE)
+        self.questions = Questions(session)
         self._met: dict[ua.NodeId, tuple[str, ...]] = {}
         self.aliases = aliases(session.namespaces[1:])
         self.cut_off = False
-
-    async def prepare(self) -> None:
-        """Ask how much the server bears at a time."""
-        limit = node_id(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse, 0)
-        (answer,) = await self._session.read(reading([limit], ua.TimestampsToReturn.Neither))
-        value = value_of(answer)
-        if isinstance(value, int) and 0 < value < NODES_PER_BROWSE:
-            self._batches = Batches(value)
 
     async def start(self) -> _Place:
         """The place where the walk begins. Raises Nowhere."""
@@ -152,23 +113,13 @@ class _Walk:
             level = await self._opened(asked, last=last)
             depth += 1
 
-    async def follow(
-        self, nodes: Sequence[ua.NodeId], references: int, direction: ua.BrowseDirection
-    ) -> list[ua.BrowseResult]:
-        """All references of a kind, and those of its subtypes, that nodes have in a direction."""
-
-        async def call(part: list[ua.NodeId]) -> list[ua.BrowseResult]:
-            return await self._whole([_question(node, references, direction) for node in part])
-
-        return await self._batches.ask(nodes, call, _no_result)
-
     async def _opened(self, asked: Sequence[_Place], *, last: bool) -> list[_Place]:
         """The new places below some, whose `below` is filled."""
         new: list[_Place] = []
         at, size = 0, FEW
         while at < len(asked) and not self.cut_off:
             part = asked[at : at + size]
-            results = await self.follow(
+            results = await self.questions.follow(
                 [place.node for place in part], _HIERARCHY, ua.BrowseDirection.Forward
             )
             for place, result in zip(part, results, strict=True):
@@ -215,7 +166,7 @@ class _Walk:
 
     async def _below(self, place: _Place) -> dict[str, _Place]:
         """The places under one by their names, without going there."""
-        (result,) = await self.follow([place.node], _HIERARCHY, ua.BrowseDirection.Forward)
+        (result,) = await self.questions.follow([place.node], _HIERARCHY, ua.BrowseDirection.Forward)
         children = [self._child(place, each) for each in result.References or ()]
         names: dict[str, _Place] = {}
         for child in children:
@@ -243,58 +194,9 @@ class _Walk:
             raise Nowhere(f"the server has no object or variable '{text}'")
         return _Place((called.Name or text,), node, _KINDS[kind])
 
-    async def _whole(self, questions: list[ua.BrowseDescription]) -> list[ua.BrowseResult]:
-        """The results with everything that comes by continuation points."""
-        results = await self._session.browse(_browsing(questions))
-        await self._continued(results)
-        for i, result in enumerate(results):
-            # The server ran out of points: it has some again now.
-            if result.StatusCode.value == _NO_POINTS and len(questions) > 1:
-                again = await self._session.browse(_browsing([questions[i]]))
-                await self._continued(again)
-                results[i] = again[0]
-        return results
-
-    async def _continued(self, results: Sequence[ua.BrowseResult]) -> None:
-        """Ask for more until nothing is left; what was refused then stands in the status of the result."""
-        pending = [result for result in results if result.ContinuationPoint]
-        while pending:
-            parameters = ua.BrowseNextParameters()
-            parameters.ReleaseContinuationPoints = False
-            parameters.ContinuationPoints = [result.ContinuationPoint for result in pending]
-            more = await self._session.browse_next(parameters)
-            for result, further in zip(pending, more, strict=True):
-                result.References = [*(result.References or ()), *(further.References or ())]
-                result.ContinuationPoint = further.ContinuationPoint
-                result.StatusCode = further.StatusCode
-            pending = [result for result in pending if result.ContinuationPoint]
-
 
 _NONE: Mapping[str, ua.NodeId] = {}
 _HIERARCHY = ua.ObjectIds.HierarchicalReferences
-
-
-def _browsing(questions: list[ua.BrowseDescription]) -> ua.BrowseParameters:
-    parameters = ua.BrowseParameters()
-    parameters.RequestedMaxReferencesPerNode = ua.Counter(REFERENCES)
-    parameters.NodesToBrowse = questions
-    return parameters
-
-
-def _question(node: ua.NodeId, references: int, direction: ua.BrowseDirection) -> ua.BrowseDescription:
-    question = ua.BrowseDescription()
-    question.NodeId = node
-    question.BrowseDirection = direction
-    question.ReferenceTypeId = node_id(references, 0)
-    question.IncludeSubtypes = True
-    question.NodeClassMask = ua.UInt32(0)
-    question.ResultMask = ua.UInt32(ua.BrowseResultMask.NodeClass | ua.BrowseResultMask.BrowseName)
-    return question
-
-
-def _no_result(error: DeviceError) -> ua.BrowseResult:
-    code = getattr(ua.StatusCodes, error.reason, ua.StatusCodes.BadUnexpectedError)
-    return ua.BrowseResult(StatusCode=ua.StatusCode(ua.UInt32(code)))
 
 
 def _properties(place: _Place) -> Mapping[str, ua.NodeId]:
@@ -346,6 +248,8 @@ def _found(place: _Place, variables: Mapping[ua.NodeId, Variable], namespaces: S
         type=seen.type,
         sent_as=seen.sent_as,
         array=seen.array,
+        elements=seen.elements,
+        parts=seen.parts,
         access=seen.access,
         value=seen.value,
         quality=seen.quality,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from asyncua import ua
 from asyncua.ua.uaprotocol_auto import Argument  # what is decoded; ua.Argument is a child of it
@@ -17,20 +17,19 @@ from edge_agent.config.problems import counted
 from edge_agent.core.floats import shortest
 from edge_agent.core.nodes import BuiltIn, Method, Node
 from edge_agent.core.writing import shown
-from edge_agent.drivers.opcua.browse import follower
 from edge_agent.drivers.opcua.datatypes import DataType, Follow, Read, data_types, value_of
-from edge_agent.drivers.opcua.given import typed
+from edge_agent.drivers.opcua.given import TYPED, typed
 from edge_agent.drivers.opcua.orders import PERHAPS_DONE, explained, refused
+from edge_agent.drivers.opcua.questions import Questions
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.values import BAD, name
-from edge_agent.drivers.opcua.variables import attributes, plain
+from edge_agent.drivers.opcua.variables import plain
 from edge_agent.drivers.opcua.writing import Sessions, found
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Called
 
 EXACT_IN_JSON = 2**53 - 1
 """A larger whole number travels as text."""
-_BUILT_IN = frozenset(get_args(BuiltIn))
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_ .-]*)=(.*)", re.DOTALL)
 
 
@@ -91,7 +90,8 @@ async def call(wire: Sessions, method: Method, arguments: Sequence[str], within_
 
 async def _signature(session: Session, called: str, node: ua.NodeId) -> _Signature:
     """A method as the server tells it. Raises DeviceError when there is none, or it must not be called."""
-    read, follow = attributes(session), follower(session)
+    questions = Questions(session)
+    read, follow = questions.read, questions.follow
     asked = (ua.AttributeIds.NodeClass, ua.AttributeIds.Executable, ua.AttributeIds.UserExecutable)
     kind, able, allowed = await read([(node, each) for each in asked])
     if value_of(kind) is None:
@@ -170,7 +170,7 @@ def _by_name(inputs: Sequence[_Argument], named: Sequence["re.Match[str]"]) -> d
 def _variant(argument: _Argument, text: str) -> ua.Variant:
     """An argument as it is sent. Raises ValueError, in words with its name."""
     sent_as = argument.type.sent_as
-    if sent_as not in _BUILT_IN:
+    if sent_as not in TYPED:
         such = f"of type {argument.type.name}" if argument.type.name else "of any type"
         raise ValueError(f"{argument.name}: a value {such} cannot be given")
     node = Node(argument.name, "", "", cast("BuiltIn", sent_as))

@@ -5,21 +5,22 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import structlog
-from asyncua import ua
 
-from edge_agent.config.settings import Connection, Device, OpcUaConnection, Tag
+from edge_agent.config.settings import Connection, Device, Group, OpcUaConnection, Tag
 from edge_agent.core.browsed import Browsed, Wanted
 from edge_agent.core.claims import Identified
 from edge_agent.core.metadata import short_name
-from edge_agent.core.model import Scan, Schema
+from edge_agent.core.model import Column, Scan, Schema
 from edge_agent.drivers.driver import Explained
+from edge_agent.drivers.opcua.answer import SEMANTICS
+from edge_agent.drivers.opcua.asked import asked_for
 from edge_agent.drivers.opcua.browse import browsed
 from edge_agent.drivers.opcua.calling import call
 from edge_agent.drivers.opcua.columns import Columns, column
+from edge_agent.drivers.opcua.events import EventSubscription
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.reading import limits_of, read
-from edge_agent.drivers.opcua.resolve import resolved
-from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.sources import Sources
 from edge_agent.drivers.opcua.subscription import GroupSubscription
 from edge_agent.drivers.opcua.wire import SessionWire, connect
 from edge_agent.drivers.opcua.writing import write
@@ -67,23 +68,43 @@ class OpcUaDriver:
         return OpcUaDevice(wire, device, document, clock)
 
 
+def _columns(group: Group, tags: Sequence[Tag]) -> tuple[Column, ...]:
+    return tuple(column(tag.opcua) for tag in tags) if group.events is None else group.events.columns
+
+
 def _explained(device: Device, name: str) -> list[Explained]:
     group = device.groups[name]
-    tags = tuple(tag.name for tag in device.tags if tag.group == name)
+    if group.events is not None:
+        told: dict[str, int | str] = {
+            "service": "events",
+            "nodes": 1,
+            "sampling": "",
+            "queue": group.queue,
+            "keep-alive": f"{group.keepalive_s:g} s",
+        }
+        names = tuple(each.name for each in group.events.columns)
+        return [Explained(name, told, names, 1 / group.interval_s)]
+    within = [tag for tag in device.tags if tag.group == name]
+    tags, asked = tuple(tag.name for tag in within), asked_for(within)
     if group.mode == "subscribe":
         facts: dict[str, int | str] = {
             "service": "subscription",
-            "nodes": len(tags),
+            "nodes": len(asked),
             "sampling": f"{group.sampling_s:g} s",
             "queue": group.queue,
             "keep-alive": f"{group.keepalive_s:g} s",
         }
         return [Explained(name, facts, tags, 1 / group.interval_s)]
     most = limits_of(device).nodes_per_read
-    parts = [tags[at : at + most] for at in range(0, len(tags), most)]
+    parts = [asked[at : at + most] for at in range(0, len(asked), most)]
     rest = {"sampling": "", "queue": "", "keep-alive": ""}
     return [
-        Explained(name, {"service": "read", "nodes": len(part), **rest}, part, 1 / group.interval_s)
+        Explained(
+            name,
+            {"service": "read", "nodes": len(part), **rest},
+            tuple(tags[i] for each in part for i in each.columns),
+            1 / group.interval_s,
+        )
         for part in parts
     ]
 
@@ -100,22 +121,33 @@ class OpcUaDevice:
         }
         m = short_name(document)
         self.schemas: Mapping[str, Schema] = {
-            name: Schema(device.name, name, tuple(column(tag.opcua) for tag in tags), document, m)
-            for name, tags in self._tags.items()
+            name: Schema(
+                device.name, name, _columns(group, self._tags[name]), document, m, group.events is not None
+            )
+            for name, group in device.groups.items()
         }
         self._columns = {
             name: Columns(self.schemas[name], tags, device.groups[name]) for name, tags in self._tags.items()
         }
-        self._nodes: dict[str, tuple[Session, Sequence[ua.NodeId | None]]] = {}
+        self._sources = {
+            name: Sources(device.name, device.groups[name], tags, self._columns[name])
+            for name, tags in self._tags.items()
+        }
 
     async def read(self, group: str) -> Scan:
         """Read every node of a group. Raises DeviceError when the server does not answer."""
         session = await self._wire.session()
-        nodes = await self._resolved(session, group)
-        settings = self._device.groups[group]
-        return await read(
+        sources, settings = self._sources[group], self._device.groups[group]
+        await sources.moved(session)
+        nodes = await sources.find(session)
+        if all(isinstance(node, str) for node in nodes):
+            raise DeviceError(str(nodes[0]).removeprefix("bad:"), "the server has none of the nodes")
+        scan, status = await read(
             session, nodes, self._columns[group], settings, limits_of(self._device), self._clock
         )
+        if status & SEMANTICS:
+            sources.doubt()
+        return scan
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -128,10 +160,12 @@ class OpcUaDevice:
         return self._wire.clock_offset_s
 
     def subscriber(self, group: str) -> GroupSubscription:
-        """The news of a group."""
+        """The news of a group, or the events."""
         settings = self._device.groups[group]
+        if settings.events is not None:
+            return EventSubscription(self._wire, self._device, settings, self.schemas[group], self._clock)
         return GroupSubscription(
-            self._wire, self._device, settings, self._tags[group], self._columns[group], self._clock
+            self._wire, self._device, settings, self._columns[group], self._sources[group], self._clock
         )
 
     async def write(self, column: str, text: str, within_s: float) -> Written:
@@ -166,22 +200,3 @@ class OpcUaDevice:
             return Identified(await session.identity())
         except DeviceError:
             return Identified()
-
-    async def _resolved(self, session: Session, group: str) -> Sequence[ua.NodeId | None]:
-        """The nodes of a group in this session; found once, and again while some are not there."""
-        known = self._nodes.get(group)
-        if known is not None and known[0] is session:
-            return known[1]
-        nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags[group]]
-        if None in nodes:
-            await session.look_around()
-            nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags[group]]
-        if not any(nodes):
-            raise DeviceError("BadNodeIdUnknown", "the server has none of the namespaces")
-        if self._device.groups[group].register:
-            wanted = [node for node in nodes if node is not None]
-            registered = iter(await session.register(wanted))
-            nodes = [None if node is None else next(registered) for node in nodes]
-        if None not in nodes:
-            self._nodes[group] = (session, nodes)
-        return nodes

@@ -47,6 +47,10 @@ def check(tag: Tag, text: str, part: str) -> None:
         raise ValueError(f"{tag.name}.{part}: an OPC UA tag has no parts")
     if tag.access != "rw":
         raise ValueError(f"{tag.name} cannot be written: its profile does not say access: rw")
+    if tag.opcua.elements or tag.opcua.range or tag.opcua.field:
+        raise ValueError(f"{tag.name} cannot be written: parts of nodes, and arrays, are only read")
+    if tag.opcua.type not in TYPED:
+        raise ValueError(f"{tag.name} cannot be written: it is {tag.type}")
     if tag.enum or tag.type not in INTEGERS or is_number(text.strip()) or not _wordlike(text):
         typed(tag.opcua, text, tag.enum)
 
@@ -141,3 +145,6 @@ _OTHERS: Mapping[BuiltIn, Callable[[str], Typed]] = {
     "Guid": _guid,
     "ByteString": _bytes,
 }
+
+TYPED: frozenset[str] = frozenset({*REGISTERS, *_OTHERS})
+"""Types whose values people can type."""

@@ -27,7 +27,7 @@ log = structlog.get_logger("opcua")
 class Recorded:
     """What a server has recorded between two times (UTC in ns), the first one left out.
 
-    `nodes` are the columns and their nodes, `known` the times of samples that columns have had by another
+    `nodes` are what is asked for, by handle, `known` the times of samples that columns have had by another
     way. `whole` says afterwards that nothing of it is missing, as far as can be told: that a history which
     was said to be there has what is known to lie in it. One that is written late, or not at all, has not.
     """
@@ -85,7 +85,10 @@ class Recorded:
             parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
             parameters.ReleaseContinuationPoints = False
             parameters.NodesToRead = [
-                ua.HistoryReadValueId(NodeId=node, ContinuationPoint=more) for _, node, more in waiting
+                ua.HistoryReadValueId(
+                    NodeId=node, IndexRange=self._columns.asked[i].place.range or None, ContinuationPoint=more
+                )
+                for i, node, more in waiting
             ]
             results = await self._session.history(parameters)
             items: list[tuple[int, Answer]] = []
@@ -110,7 +113,8 @@ class Recorded:
             time_ns = answer.source_ns
             if time_ns is not None and self._start_ns < time_ns <= self._end_ns:
                 by_time.setdefault(time_ns, []).append((i, answer))
-                self._newest[i] = max(time_ns, self._newest.get(i, 0))
+                for column in self._columns.asked[i].columns:
+                    self._newest[column] = max(time_ns, self._newest.get(column, 0))
         return [
             replace(scan, filled=True)
             for time_ns in sorted(by_time)

@@ -24,10 +24,12 @@ from asyncua.common.utils import Buffer
 from asyncua.ua import VariantType
 from asyncua.ua.ua_binary import struct_from_binary
 
-from edge_agent.drivers.opcua.answer import BEYOND_NS, Answer, answer_of, ns_of
+from edge_agent.drivers.opcua.answer import ARRAY, BEYOND_NS, Answer, answer_of, ns_of, of_variant
 
 Item = tuple[int, Answer]
 """The handle of an item and what it says."""
+Event = tuple[int, Sequence[Answer]]
+"""The handle of an item and the fields that it was asked for, in their order."""
 
 
 class Notification(NamedTuple):
@@ -35,7 +37,8 @@ class Notification(NamedTuple):
 
     `sequence` is its number; of a sign of life, the number that comes next. `ended` is the status code with
     which the server ended the subscription, 0 while it has not. `sent_ns` is when it was sent, by the clock
-    of the server, None where it does not say; `bytes_` how long it was, 0 where nobody knows.
+    of the server, None where it does not say; `bytes_` how long it was, 0 where nobody knows. `events` are
+    those that it tells, in their order.
     """
 
     subscription: int
@@ -45,6 +48,7 @@ class Notification(NamedTuple):
     ended: int = 0
     sent_ns: int | None = None
     bytes_: int = 0
+    events: Sequence[Event] = ()
 
 
 def notification(body: bytes) -> Notification:
@@ -60,15 +64,20 @@ def notification(body: bytes) -> Notification:
 def of_message(subscription: int, message: ua.NotificationMessage) -> Notification:
     """The notification in an object of the library."""
     items: list[Item] = []
+    events: list[Event] = []
     ended = 0
     for data in message.NotificationData:
         if isinstance(data, ua.DataChangeNotification):
             items += [(item.ClientHandle, answer_of(item.Value)) for item in data.MonitoredItems]
+        elif isinstance(data, ua.EventNotificationList):
+            events += [(each.ClientHandle, [*map(of_variant, each.EventFields)]) for each in data.Events]
         elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
             ended = data.Status.value
     has_news = bool(message.NotificationData)
     sent_ns = ns_of(message.PublishTime)
-    return Notification(subscription, message.SequenceNumber, items, has_news, ended, sent_ns)
+    return Notification(
+        subscription, message.SequenceNumber, items, has_news, ended, sent_ns, events=tuple(events)
+    )
 
 
 class _OtherError(Exception):
@@ -203,6 +212,8 @@ def _value(body: bytes, at: int) -> tuple[int, Any, int]:
         return kind, number.unpack_from(body, at)[0], at + number.size
     if kind == 0:
         return 0, None, at
+    if kind & ARRAY:
+        return _array(body, at, kind)
     if kind != _TEXT:
         raise _OtherError
     (length,) = _COUNT.unpack_from(body, at)
@@ -214,6 +225,19 @@ def _value(body: bytes, at: int) -> tuple[int, Any, int]:
         raise _OtherError
     # As the library does: bytes that are no UTF-8 are kept as lone surrogates, and refused later.
     return kind, data.decode(errors="surrogateescape"), at + length
+
+
+def _array(body: bytes, at: int, kind: int) -> tuple[int, Any, int]:
+    """An array of numbers; one of more than one dimension has another bit set."""
+    number = _NUMBERS.get(kind & ~ARRAY)
+    if number is None:
+        raise _OtherError
+    (count,) = _COUNT.unpack_from(body, at)
+    at += 4
+    if count < 0:
+        return kind, None, at
+    numbers = Struct(f"<{count}{number}")
+    return kind, list(numbers.unpack_from(body, at)), at + numbers.size
 
 
 def _time(body: bytes, at: int, there: int, picoseconds: int) -> tuple[int | None, int]:

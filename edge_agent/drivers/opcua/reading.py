@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from asyncua import ua
 
 from edge_agent.config.settings import Device, Group, NodeLimits
-from edge_agent.core.model import Scan, bad
+from edge_agent.core.model import Scan
 from edge_agent.drivers.opcua.answer import Answer, answer_of
 from edge_agent.drivers.opcua.columns import Columns, timestamps
-from edge_agent.drivers.opcua.session import Session, reading
+from edge_agent.drivers.opcua.questions import Questions
+from edge_agent.drivers.opcua.session import Session, reading_of
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
-
-NO_SUCH_NODE = bad("BadNodeIdUnknown")
 
 
 def limits_of(device: Device) -> NodeLimits:
@@ -26,31 +27,40 @@ def limits_of(device: Device) -> NodeLimits:
 
 async def read(
     session: Session,
-    nodes: Sequence[ua.NodeId | None],
+    nodes: Sequence[ua.NodeId | str],
     columns: Columns,
     group: Group,
     limits: NodeLimits,
     clock: Clock,
-) -> Scan:
+) -> tuple[Scan, int]:
     """The present values of a group in as many requests as it takes, the time in the middle of the first.
 
-    Nodes that the server does not have (None) are not asked for. Raises DeviceError.
+    Beside them the bits of all status codes. What has a text instead of a node is not asked for; that is its
+    quality. Raises DeviceError.
     """
     loop = asyncio.get_running_loop()
-    asked = [node for node in nodes if node is not None]
+    asked = [
+        ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=each.place.range or None)
+        for node, each in zip(nodes, columns.asked, strict=True)
+        if not isinstance(node, str)
+    ]
     middle: list[float] = []
 
-    async def part_of(part: list[ua.NodeId]) -> list[Answer]:
+    async def part_of(part: list[ua.ReadValueId]) -> list[Answer]:
         sent = loop.time()
-        read_now = await session.read(reading(part, timestamps(group)))
+        read_now = await session.read(reading_of(part, timestamps(group)))
         middle.append((sent + loop.time()) / 2)
         return [answer_of(each) for each in read_now]
 
     answers = await session.bears.reads.ask(asked, part_of, _refused, limits.nodes_per_read)
     first = middle[0] if middle else loop.time()
     rest = iter(answers)
-    whole = [NO_SUCH_NODE if node is None else next(rest) for node in nodes]
-    return columns.whole(whole, clock() - round((loop.time() - first) * 1e9))
+    whole = [node if isinstance(node, str) else next(rest) for node in nodes]
+    scan = columns.whole(whole, clock() - round((loop.time() - first) * 1e9))
+    if columns.structures.wanted:
+        await columns.structures.learn(Questions(session))
+        scan = columns.whole(whole, clock() - round((loop.time() - first) * 1e9))
+    return scan, reduce(or_, (answer.status for answer in answers), 0)
 
 
 def code_of(error: DeviceError) -> int:

@@ -7,11 +7,14 @@ from typing import Any
 
 from asyncua import ua
 
-from edge_agent.core.nodes import Node, Spot
+from edge_agent.core.nodes import Node, Place, Spot
 
 
-def resolved(node: Node | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
-    """The node id in a server with these namespaces; None when it does not have this one."""
+def resolved(node: Node | Place | Spot, namespaces: Sequence[str]) -> ua.NodeId | None:
+    """The node id in a server with these namespaces; None when it does not have this one.
+
+    Of a place with a path: the node where that begins.
+    """
     if not node.namespace:
         return node_id(_identifier(node.id), 0)
     try:

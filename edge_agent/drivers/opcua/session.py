@@ -30,7 +30,7 @@ from asyncua.ua.uaerrors import (
 from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.identity import named
 from edge_agent.drivers.opcua.answer import ns_of
-from edge_agent.drivers.opcua.batches import UNBOUNDED, Batches
+from edge_agent.drivers.opcua.batches import TOO_MUCH, UNBOUNDED, Batches
 from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.left import Left
 from edge_agent.drivers.opcua.notification import Notification, notification, of_message
@@ -47,6 +47,8 @@ LEAST_BYTES = UNSTORED_BYTES // 1000
 """What a small one counts for: there are objects about it."""
 ABANDONED_S = 60.0
 """How long a session's subscriptions have to be taken over, before one that nobody has is let go."""
+STRANGE_S = 5.0
+"""How long one may tell news that nobody listens to."""
 LOOK_S = 30.0
 """Between two looks at a server: does it answer, are its namespaces what they were."""
 LOST_LINK = frozenset({"timeout", "disconnected", "BadSecureChannelClosed", "BadSecureChannelIdInvalid"})
@@ -82,7 +84,7 @@ class Bears:
         self.reads = Batches(UNBOUNDED)
         self.items = Batches(UNBOUNDED)
         self.history = Batches(UNBOUNDED)
-        self.registering = Batches(UNBOUNDED)
+        self.registers = Batches(UNBOUNDED)
 
 
 class Session:
@@ -106,10 +108,13 @@ class Session:
         self._client = client
         self._timeout_s = connection.timeout_s
         self._tasks: set[asyncio.Task[None]] = set()
+        self._services: set[asyncio.Task[Any]] = set()
         self._listeners: dict[int, Listener] = {}
         self._acknowledgements: list[ua.SubscriptionAcknowledgement] = []
         self._publishers = 0
         self._most_publishers = PUBLISHING[1]
+        self._own: set[int] = set()
+        self._strangers: dict[int, float] = {}
         self._unstored: dict[tuple[int, int], int] = {}
         self._room = asyncio.Event()
         self._shown = shown
@@ -176,10 +181,11 @@ class Session:
             with suppress(DeviceError):
                 await self.ask(self._client.uaclient.close_session(delete_subscriptions=False))
         self.fail(DeviceError("disconnected", "closed"))
-        for task in self._tasks:
+        left = {*self._tasks, *self._services}
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if left:
+            await asyncio.wait(left)
 
     async def ask(self, service: Coroutine[Any, Any, T]) -> T:
         """The result of a service of asyncua. Raises DeviceError; one that ends the session has ended it."""
@@ -207,18 +213,19 @@ class Session:
         return results
 
     async def register(self, nodes: list[ua.NodeId]) -> list[ua.NodeId]:
-        """The nodes as the server wants to be asked for them. Raises DeviceError."""
+        """The nodes as the server wants to be asked for them, or as they are. Raises DeviceError."""
 
-        async def register(part: list[ua.NodeId]) -> list[ua.NodeId]:
-            registered = await self.ask(self._client.uaclient.register_nodes(part))
-            if len(registered) != len(part):
-                raise DeviceError("short_answer", f"{len(registered)} nodes instead of {len(part)}")
-            return registered
+        async def some(part: list[ua.NodeId]) -> list[ua.NodeId]:
+            try:
+                known = await self.ask(self._client.uaclient.register_nodes(part))
+            except DeviceError as error:
+                if not self.open or error.reason in TOO_MUCH:
+                    raise
+                return part  # it makes reading faster and is no reason not to read
+            return known if len(known) == len(part) else part
 
-        def refused(error: DeviceError) -> ua.NodeId:
-            raise error
-
-        return await self.bears.registering.ask(nodes, register, refused)
+        ids = await self.bears.registers.ask(nodes, some, lambda _: ua.NodeId())
+        return [node if known.is_null() else known for node, known in zip(nodes, ids, strict=True)]
 
     async def browse(self, parameters: ua.BrowseParameters) -> list[ua.BrowseResult]:
         """What hangs on nodes, one result each. Raises DeviceError."""
@@ -258,6 +265,13 @@ class Session:
             raise DeviceError("short_answer", "not one result") from error
         return result
 
+    async def translate(self, paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        """Where paths lead, one result each. Raises DeviceError."""
+        results = await self.ask(self._client.uaclient.translate_browsepaths_to_nodeids(paths))
+        if len(results) != len(paths):
+            raise DeviceError("short_answer", f"{len(results)} results instead of {len(paths)}")
+        return results
+
     async def look_around(self) -> None:
         """Read what the server says of itself: namespaces and limits. Raises DeviceError."""
         found = await self._standard(
@@ -277,14 +291,13 @@ class Session:
             self.fail(DeviceError("BadSessionClosed", "the server has changed the order of its namespaces"))
             raise DeviceError("disconnected", "the namespaces have changed")
         self.namespaces = namespaces
-        bears = (self.bears.reads, self.bears.items, self.bears.history, self.bears.registering)
-        *limits, started, now = found[1:]
-        for batches, limit in zip(bears, limits, strict=True):
+        bears = (self.bears.reads, self.bears.items, self.bears.history, self.bears.registers)
+        for batches, limit in zip(bears, found[1:5], strict=True):
             if isinstance(limit, int) and limit > 0:  # 0 and absent are no limit
                 batches.most = min(batches.most, limit)
-        if (server_ns := ns_of(now) if isinstance(now, datetime) else None) is not None:
+        if (server_ns := ns_of(found[6]) if isinstance(found[6], datetime) else None) is not None:
             self._clock.heard(server_ns)
-        self.server = f"{self._endpoint} {started.isoformat()}" if isinstance(started, datetime) else ""
+        self.server = f"{self._endpoint} {found[5].isoformat()}" if isinstance(found[5], datetime) else ""
 
     async def identity(self) -> str:
         """What the server says it is: maker, product, version. Raises DeviceError."""
@@ -309,7 +322,21 @@ class Session:
 
     async def subscribe(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         """Make a subscription; `listen` before its items are made. Raises DeviceError."""
-        return await self.ask(self._create_subscription(parameters))
+        making = self._begun(self._make(parameters))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(self._unwanted)
+            raise
+
+    async def _make(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
+        made = await self.ask(self._create_subscription(parameters))
+        self._own.add(made.SubscriptionId)
+        return made
+
+    def _unwanted(self, making: "asyncio.Task[ua.CreateSubscriptionResult]") -> None:
+        if not making.cancelled() and making.exception() is None:
+            self.abandon(making.result().SubscriptionId)
 
     async def add_items(
         self,
@@ -327,6 +354,10 @@ class Session:
             raise DeviceError("short_answer", f"{len(results)} items instead of {len(items)}")
         return results
 
+    def time_ns(self, now_ns: int) -> int:
+        """What time it is at the server when it is `now_ns` here, as far as is known; UTC in ns."""
+        return now_ns + round((self._clock.offset_s or 0.0) * 1e9)
+
     async def server_time_ns(self) -> int | None:
         """What time it is at the server, UTC in ns; None when it does not say. Raises DeviceError."""
         (now,) = await self._standard(ua.ObjectIds.Server_ServerStatus_CurrentTime)
@@ -337,6 +368,10 @@ class Session:
 
         None when the server does not have it any more. Raises DeviceError.
         """
+        # To its end whatever happens: brought here twice, it would look lost.
+        return await asyncio.shield(self._begun(self._bring(subscription)))
+
+    async def _bring(self, subscription: int) -> list[int] | None:
         parameters = ua.TransferSubscriptionsParameters()
         parameters.SubscriptionIds = [ua.IntegerId(subscription)]
         parameters.SendInitialValues = False
@@ -346,7 +381,10 @@ class Session:
             if self.open:
                 return None
             raise
-        return sorted(result.AvailableSequenceNumbers) if result.StatusCode.is_good() else None
+        if not result.StatusCode.is_good():
+            return None
+        self._own.add(subscription)
+        return sorted(result.AvailableSequenceNumbers)
 
     async def republish(self, subscription: int, sequence: int) -> Notification | None:
         """A notification once more; None when the server has not kept it.
@@ -364,7 +402,25 @@ class Session:
 
     async def delete(self, subscription: int) -> None:
         """Let a subscription go. Raises DeviceError."""
+        self._own.discard(subscription)
         await self.ask(self._client.uaclient.delete_subscriptions([subscription]))
+
+    def has(self, subscription: int) -> bool:
+        """Whether a subscription is this session's, as far as is known: it need not be brought here."""
+        return self.resumed or subscription in self._own
+
+    def abandon(self, subscription: int) -> None:
+        """Let a subscription go that nobody can take up again."""
+        self.forget(subscription)
+        if self.open:
+            self.start(self._let_go(subscription))
+
+    async def _let_go(self, subscription: int) -> None:
+        try:
+            await self.delete(subscription)
+        except DeviceError:
+            if not self.open:
+                raise
 
     def listen(self, subscription: int, listener: Listener) -> None:
         """Hand the notifications of a subscription to a listener from now on."""
@@ -412,6 +468,14 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
+    def _begun(self, service: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """A service that comes to its end also when who waits for it gives up."""
+        task = asyncio.get_running_loop().create_task(service, name="opcua service")
+        self._services.add(task)
+        task.add_done_callback(self._services.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if task.cancelled():
@@ -444,11 +508,21 @@ class Session:
                 listener = self._listeners.get(told.subscription)
                 if listener is not None:
                     listener.take(told)
-                elif asyncio.get_running_loop().time() > self.began_at + ABANDONED_S:
-                    # Of an earlier life of this agent, and nobody follows it any more.
-                    await self.delete(told.subscription)
+                else:
+                    await self._meet(told.subscription)
         finally:
             self._publishers -= 1
+
+    async def _meet(self, subscription: int) -> None:
+        """Something of a subscription that nobody listens to: when that goes on, it is let go.
+
+        It is of an earlier life of this agent, or its making was cancelled before it was known.
+        """
+        now = asyncio.get_running_loop().time()
+        first = self._strangers.setdefault(subscription, now)
+        if now > max(first + STRANGE_S, self.began_at + ABANDONED_S if self.resumed else 0.0):
+            del self._strangers[subscription]
+            await self._let_go(subscription)
 
     async def _published(self, acknowledgements: list[ua.SubscriptionAcknowledgement]) -> bytes:
         """The PublishResponse to a request, which the server keeps until there is something to say."""
@@ -509,6 +583,12 @@ async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
                 result = await service
     except TimeoutError:
         raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
+    except asyncio.CancelledError:
+        # Where the end of the time meets the end of the link, the library raises a kind of its own, which
+        # Python 3.11 does not take for its timeout: whoever waits would end without a word.
+        if (task := asyncio.current_task()) is None or not task.cancelling():
+            raise DeviceError("timeout", f"no answer within {timeout_s:g} s") from None
+        raise asyncio.CancelledError from None
     # The library may have swallowed a cancel that came in the moment of the answer.
     if (task := asyncio.current_task()) is not None and task.cancelling():
         raise asyncio.CancelledError
@@ -517,12 +597,17 @@ async def asked(service: Coroutine[Any, Any, T], timeout_s: float) -> T:
 
 def reading(nodes: Sequence[ua.NodeId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:
     """A request for the values of nodes."""
+    return reading_of(
+        [ua.ReadValueId(NodeId=n, AttributeId=ua.AttributeIds.Value) for n in nodes], timestamps
+    )
+
+
+def reading_of(what: list[ua.ReadValueId], timestamps: ua.TimestampsToReturn) -> ua.ReadParameters:
+    """A request for attributes of nodes, or parts of them."""
     parameters = ua.ReadParameters()
     parameters.MaxAge = 0
     parameters.TimestampsToReturn = timestamps
-    parameters.NodesToRead = [
-        ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value) for node in nodes
-    ]
+    parameters.NodesToRead = what
     return parameters
 
 

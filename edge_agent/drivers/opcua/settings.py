@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from edge_agent.config.expect import expected
 from edge_agent.config.groups import check_phase, merged
@@ -18,11 +18,13 @@ from edge_agent.config.settings import (
     NodeLimits,
     Profile,
     Tag,
+    Way,
 )
 from edge_agent.config.syntax import quoted
 from edge_agent.core.model import Value
 from edge_agent.core.nodes import Method
 from edge_agent.drivers.opcua.connection import at_home, connection
+from edge_agent.drivers.opcua.event_group import event_group
 from edge_agent.drivers.opcua.given import check
 from edge_agent.drivers.opcua.keys import (
     ConnectionKeys,
@@ -35,7 +37,9 @@ from edge_agent.drivers.opcua.keys import (
     TagKeys,
     TestKeys,
 )
-from edge_agent.drivers.opcua.tags import Draft, make_method, make_tag
+from edge_agent.drivers.opcua.load import overloads
+from edge_agent.drivers.opcua.presets import PRESETS
+from edge_agent.drivers.opcua.tags import Draft, make_method, make_tags
 
 QUEUES = 2
 """Publishing intervals that the server's queue of a tag holds: one may be late without a loss."""
@@ -49,9 +53,14 @@ def group(section: Section, name: str, before: Group | None) -> Group | None:
     keys = section.check(OpcUaGroupKeys)
     if keys is None:
         return None
-    mode: Literal["read", "subscribe"] = keys.mode or (before.mode if before else "subscribe")
+    mode: Way = keys.mode or (before.mode if before else "subscribe")
     if not _fits_mode(section, keys, mode, before):
         return None
+    if mode == "events":
+        told = event_group(section, name, keys, before)
+        if told is not None:
+            _check_times(section, told)
+        return told
     interval_s = (keys.interval if mode == "read" else keys.publishing) or (
         before.interval_s if before else 1.0
     )
@@ -70,7 +79,7 @@ def group(section: Section, name: str, before: Group | None) -> Group | None:
     return made
 
 
-def _base(name: str, mode: Literal["read", "subscribe"], interval_s: float, before: Group | None) -> Group:
+def _base(name: str, mode: Way, interval_s: float, before: Group | None) -> Group:
     """What holds where a section says nothing; of another mode's group only what both modes have."""
     if before is not None and before.mode == mode:
         return before
@@ -85,6 +94,7 @@ def _base(name: str, mode: Literal["read", "subscribe"], interval_s: float, befo
         heartbeat_s=before.heartbeat_s,
         time_resolution_s=before.time_resolution_s,
         timestamp=before.timestamp,
+        lane=before.lane,
     )
 
 
@@ -113,19 +123,33 @@ def _queue(publishing_s: float, sampling_s: float) -> int:
     return max(LEAST_QUEUE, math.ceil(publishing_s / sampling_s) * QUEUES) if sampling_s else LEAST_QUEUE
 
 
-_OF_READ = ("interval", "phase", "register")
-_OF_SUBSCRIBE = ("publishing", "sampling", "queue", "keepalive", "lifetime", "history")
+_USED: Mapping[str, Sequence[Way]] = {
+    **dict.fromkeys(("interval", "phase", "register"), ("read",)),
+    **dict.fromkeys(("report", "heartbeat", "time_resolution", "timestamp"), ("subscribe", "read")),
+    **dict.fromkeys(("sampling", "history"), ("subscribe",)),
+    **dict.fromkeys(("publishing", "queue", "keepalive", "lifetime"), ("subscribe", "events")),
+    **dict.fromkeys(("source", "types", "severity", "conditions", "fields"), ("events",)),
+}
+"""In which modes a key means anything; what is not here does in all."""
 
 
 def _fits_mode(section: Section, keys: OpcUaGroupKeys, mode: str, before: Group | None) -> bool:
     """Whether no key stands there that this mode has no use for, and the one it needs does."""
-    others, needed = (_OF_SUBSCRIBE, "interval") if mode == "read" else (_OF_READ, "publishing")
+    if before is not None and "events" in {mode, before.mode} and mode != before.mode:
+        section.error(
+            f"mode: {before.mode} of the profile stays; a group of tags never becomes one of events", "mode"
+        )
+        return False
     fits = True
-    for key in others:
-        if section.inside(key).present:
-            other = "subscribe" if mode == "read" else "read"
-            section.error_at_key(f"'{key}' is for mode: {other}; this group is mode: {mode}", key)
+    for key, modes in _USED.items():
+        if mode not in modes and section.inside(key).present:
+            section.error_at_key(
+                f"'{key}' is for mode: {' or '.join(modes)}; this group is mode: {mode}", key
+            )
             fits = False
+    if mode == "events":
+        return fits
+    needed = "interval" if mode == "read" else "publishing"
     given = keys.interval if mode == "read" else keys.publishing
     if fits and given is None and (before is None or before.mode != mode):
         section.error_at_key(f"a group with mode: {mode} needs {needed}; write for example {needed}: 1s")
@@ -158,11 +182,11 @@ def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:
             section.error(message, "defaults", "group")
         aliases = namespaces if isinstance(namespaces, dict) else {}
         drafts = [Draft(name, entry, keys, defaults, aliases) for name, entry, keys in written if keys]
-        tags = [tag for draft in drafts if (tag := make_tag(draft, groups)) is not None]
+        tags = [tag for draft in drafts for tag in make_tags(draft, groups)]
     return Contents(
         tags=tuple(tags),
-        limits=NodeLimits(limits.items_per_call, limits.nodes_per_read),
-        tests=_golden_tests(section.inside("tests"), [name for name, _ in entries.entries()]),
+        limits=_limits(limits),
+        tests=_golden_tests(section.inside("tests"), _columns(written)),
         methods=_methods(section.inside("methods"), namespaces),
     )
 
@@ -172,6 +196,28 @@ def _methods(section: Section, namespaces: object) -> tuple[Method, ...]:
     written = [(name, entry, entry.check(MethodKeys)) for name, entry in section.entries()]
     made = [make_method(name, entry, keys, aliases) for name, entry, keys in written if keys]
     return tuple(each for each in made if each is not None)
+
+
+def _limits(keys: LimitKeys) -> NodeLimits:
+    """Those of the maker's servers, and what is written put over them."""
+    made = PRESETS[keys.server] if keys.server else NodeLimits()
+    written = {
+        "items_per_call": keys.items_per_call,
+        "nodes_per_read": keys.nodes_per_read,
+        "items": keys.items,
+        "sampling_s": keys.sampling,
+        "filters": keys.filters,
+    }
+    return replace(made, **{name: each for name, each in written.items() if each is not None})  # type: ignore[arg-type]  # each has the type of its own key
+
+
+def _columns(written: Sequence[tuple[str, Section, TagKeys | None]]) -> list[str]:
+    """The names that golden tests know, also of tags with mistakes of their own."""
+    names: list[str] = []
+    for name, _, keys in written:
+        fields = None if keys is None else keys.fields
+        names += [name] if fields is None else [f"{name}.{field}" for field in fields]
+    return names
 
 
 def _checked(section: Section, default: K) -> K | None:
@@ -204,8 +250,10 @@ def _given(section: Section, name: str, names: Sequence[str]) -> Given | None:
 
 def _value(section: Section) -> Value:
     value = section.value
+    if isinstance(value, list) and value and all(isinstance(each, int | float | str) for each in value):
+        return tuple(float(each) if isinstance(each, float) else each for each in value)
     if isinstance(value, dict | list):
-        section.error("one value is expected here: a number, a text, true or false")
+        section.error("one value is expected here: a number, a text, true or false, or for an array a list")
         return None
     return float(value) if isinstance(value, float) else cast("Value", value)
 
@@ -227,6 +275,7 @@ KIND = Kind(
     decoded=_decoded,
     group_model=OpcUaGroupKeys,
     group=group,
+    overloads=overloads,
     writable=check,
     at_home=at_home,
 )

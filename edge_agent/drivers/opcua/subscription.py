@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,13 +29,15 @@ from edge_agent.config.settings import Device, Group, Tag
 from edge_agent.core.backoff import Backoff
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, bad
+from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.columns import Columns, timestamps
+from edge_agent.drivers.opcua.filters import Filters
 from edge_agent.drivers.opcua.history import Recorded
 from edge_agent.drivers.opcua.inbox import Inbox
-from edge_agent.drivers.opcua.notification import Notification
-from edge_agent.drivers.opcua.reading import NO_SUCH_NODE, code_of, limits_of, read
-from edge_agent.drivers.opcua.resolve import resolved
+from edge_agent.drivers.opcua.notification import Item, Notification
+from edge_agent.drivers.opcua.reading import code_of, limits_of, read
 from edge_agent.drivers.opcua.session import NO_SUBSCRIPTION, Session
+from edge_agent.drivers.opcua.sources import Sources
 from edge_agent.drivers.opcua.values import BAD, name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
@@ -47,6 +50,8 @@ ABSENT_S = 2.0, 60.0
 
 A controller whose program is loaded has its nodes back within seconds.
 """
+BEGUN_NS = 1_000_000_000
+"""How much earlier than it looks a subscription may have begun, by the clock of a server that is far away."""
 SOURCE_LOST, OVERFLOWED = "source:lost", "source:overflow"
 
 log = structlog.get_logger("opcua")
@@ -60,7 +65,7 @@ class Wire(Protocol):
         ...
 
 
-class _Going:
+class Going:
     """What belongs to one session: the subscription, the number that comes next, items not made yet."""
 
     def __init__(self, session: Session) -> None:
@@ -75,24 +80,30 @@ class _Going:
         self.silence_s = 0.0
         self.unsure = False
         self.known_ns: int | None = None
+        self.here = False
+        self.marked = False
+        self.ended: DeviceError | None = None
 
 
 class GroupSubscription:
     """A Subscriber of one group of a device."""
 
     def __init__(
-        self, wire: Wire, device: Device, group: Group, tags: Sequence[Tag], columns: Columns, clock: Clock
+        self, wire: Wire, device: Device, group: Group, columns: Columns, sources: Sources, clock: Clock
     ) -> None:
         self._wire = wire
         self._device = device
         self._group = group
-        self._tags = tags
+        self._tags = [tag for tag in device.tags if tag.group == group.name]
         self._columns = columns
+        self._sources = sources
+        self._filters = Filters(self._tags, columns, sources.meanings, allowed=limits_of(device).filters)
         self._clock = clock
         self._limits = limits_of(device)
-        self._going: _Going | None = None
+        self._going: Going | None = None
         self._silent = 0
-        self._digest: tuple[Sequence[str], str] | None = None
+        self._begun_ns: int | None = None
+        self._digest: tuple[tuple[Sequence[str], Sequence[object]], str] | None = None
 
     def stored(self, mark: Mark) -> None:
         """What came up to this mark is durable, or named as lost: the server may forget it."""
@@ -102,38 +113,26 @@ class GroupSubscription:
 
     async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
         """The news for as long as the session lasts. Raises DeviceError."""
-        going = self._going = _Going(await self._wire.session())
+        going = self._going = Going(await self._wire.session())
         try:
             held = await self._take_over(going, mark)
-            if held is None:
-                present, refused = await self._read(going), await self._make(going)
-                if mark is not None:
-                    lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
-                    async for news in self._filled(going, lost, mark.time_ns, times_of(present)):
-                        yield news
-                yield present
-                yield refused
-            else:
-                going.known_ns = None if mark is None else mark.time_ns
-                async for news in self._kept(going, held):
+            beginning = self._anew(going, mark) if held is None else self._kept(going, held)
+            async with aclosing(beginning):
+                async for news in beginning:
                     yield news
-                # What the server has queued comes first: what is read now is newer.
-                # What was asked for again is no word on that, though it came just now.
-                going.inbox.alive = False
-                news = await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
-                async for each in self._behind(going, news):
-                    yield each
-                yield await self._read(going)
             while True:
-                news = await self._next(going)
-                async for each in self._behind(going, news):
-                    yield each
+                async with aclosing(self._behind(going, await self._next(going))) as whole:
+                    async for news in whole:
+                        yield news
         finally:
-            going.session.forget(going.subscription)
+            if going.marked:
+                going.session.forget(going.subscription)
+            elif going.subscription:
+                going.session.abandon(going.subscription)
 
     # How it begins
 
-    async def _take_over(self, going: _Going, mark: Mark | None) -> Sequence[int] | None:
+    async def _take_over(self, going: Going, mark: Mark | None) -> Sequence[int] | None:
         """Go on with the subscription of a mark: the numbers the server has kept since, as far as it says.
 
         None when it is another server, or one that was started again (its numbers may be another client's by
@@ -142,27 +141,28 @@ class GroupSubscription:
         session = going.session
         if mark is None or not mark.server or mark.server != session.server:
             return None
-        held: Sequence[int] | None = () if session.resumed else await session.transfer(mark.subscription)
-        if held is None:
-            return None
+        going.subscription, going.next, going.marked = mark.subscription, _following(mark.sequence), True
+        held = await self._found(going)
+        await self._sources.find(session)
         items, _, absent = mark.items.partition(":")
-        if items != self._about(session) or mark.subscription == self._silent:
-            await self._let_go(session, mark.subscription)
+        if held is None or items != self._about(session) or mark.subscription == self._silent:
+            if held is not None:
+                await self._let_go(session, mark.subscription)
+            going.subscription, going.marked = 0, False
             return None
-        going.subscription, going.next = mark.subscription, _following(mark.sequence)
+        going.known_ns = mark.time_ns
         going.absent = {int(each) for each in absent.split(",") if each}
         # No server gives a sign of life more often than it publishes.
         going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
-        if session.resumed and not await self._is_there(going):
-            return None
         session.listen(going.subscription, going.inbox)
+        self._filters.taken_over()
         held = [each for each in held if each >= going.next]
-        session.count("resumed" if session.resumed else "transferred")
+        session.count("resumed" if going.here else "transferred")
         log.info(
             "subscription goes on",
             device=self._device.name,
             group=self._group.name,
-            session="the same" if session.resumed else "another",
+            session="the same" if going.here else "another",
         )
         return held
 
@@ -173,7 +173,15 @@ class GroupSubscription:
             if not session.open:
                 raise
 
-    async def _is_there(self, going: _Going) -> bool:
+    async def _found(self, going: Going) -> Sequence[int] | None:
+        """The numbers that the server has kept of a subscription, as far as it says; None without one.
+
+        One that the session has is not brought to it again: some servers refuse that, and it would look lost.
+        """
+        going.here = going.session.has(going.subscription) and await self._is_there(going)
+        return () if going.here else await going.session.transfer(going.subscription)
+
+    async def _is_there(self, going: Going) -> bool:
         """Whether the session still has its subscription; what comes of it by the way waits its turn."""
         try:
             message = await going.session.republish(going.subscription, going.next)
@@ -185,20 +193,37 @@ class GroupSubscription:
             going.inbox.take(message)
         return True
 
-    async def _kept(self, going: _Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
-        """What the server has kept for us: of these numbers, or one after the other until none is left."""
+    async def _anew(self, going: Going, mark: Mark | None) -> AsyncGenerator[News, None]:
+        """A new subscription, behind what was lost since the last one and the present values."""
+        present, refused = await self._read(going), await self._make(going)
+        known_ns = self._begun_ns if mark is None else mark.time_ns
+        if known_ns is not None:
+            lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
+            async for news in self._filled(going, lost, known_ns, times_of(present)):
+                yield news
+        self._begun_ns = going.session.time_ns(self._clock()) - BEGUN_NS
+        yield present
+        yield refused
+
+    async def _kept(self, going: Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
+        """What the server has kept for us: of these numbers, or one after the other until none is left.
+
+        What it has queued comes next; the values that are read then are newer.
+        """
         for sequence in held:
             yield await self._again(going, sequence)
-        while going.session.resumed:
-            message = going.inbox.pop(going.next)
-            message = message or await going.session.republish(going.subscription, going.next)
-            if message is None:
-                return
+        while going.here and (message := await self._still(going)) is not None:
             going.session.count("republished")
             going.next = _following(going.next)
             yield self._news(going, message)
+        yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+        yield await self._read(going)
 
-    async def _again(self, going: _Going, sequence: int) -> News:
+    async def _still(self, going: Going) -> Notification | None:
+        message = going.inbox.pop(going.next)
+        return message or await going.session.republish(going.subscription, going.next)
+
+    async def _again(self, going: Going, sequence: int) -> News:
         """A notification that the server has kept for us."""
         message = await going.session.republish(going.subscription, sequence)
         lost = sequence != going.next or message is None
@@ -208,14 +233,17 @@ class GroupSubscription:
         going.unsure = going.unsure or lost
         return self._news(going, message, SOURCE_LOST if lost else "")
 
-    async def _read(self, going: _Going) -> News:
+    async def _read(self, going: Going) -> News:
         """The present value of every tag."""
         session, going.unsure = going.session, False
-        nodes = [resolved(tag.opcua, session.namespaces) for tag in self._tags]
-        scan = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        nodes = await self._sources.find(session)
+        self._filters.thin()
+        scan, status = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
+        if status & SEMANTICS:
+            self._sources.doubt()
         return News((scan,), complete=True)
 
-    async def _behind(self, going: _Going, news: News) -> AsyncGenerator[News, None]:
+    async def _behind(self, going: Going, news: News) -> AsyncGenerator[News, None]:
         """News, behind what fills the loss in it."""
         if not news.loss or not self._group.history_s or going.known_ns is None:
             yield news
@@ -233,13 +261,13 @@ class GroupSubscription:
         if news.known_ns is not None:
             going.known_ns = news.known_ns
 
-    async def _until_ns(self, going: _Going) -> int:
+    async def _until_ns(self, going: Going) -> int:
         """What time it is now, by the clock that gives our samples their times."""
         server_ns = None if self._group.timestamp == "agent" else await going.session.server_time_ns()
         return server_ns or self._clock()
 
     async def _filled(
-        self, going: _Going, news: News, known_ns: int, known: Mapping[int, int]
+        self, going: Going, news: News, known_ns: int, known: Mapping[int, int]
     ) -> AsyncGenerator[News, None]:
         """Lossy news, behind what the server has recorded meanwhile: no loss if that is all of it."""
         if not self._group.history_s:
@@ -250,8 +278,8 @@ class GroupSubscription:
         if known_ns < start_ns:
             yield News(loss=news.loss, until_ns=start_ns)
         session, absent = going.session, going.absent
-        nodes = [(i, resolved(tag.opcua, session.namespaces)) for i, tag in enumerate(self._tags)]
-        there = [(i, node) for i, node in nodes if node is not None and i not in absent]
+        nodes = enumerate(await self._sources.find(session))
+        there = [(i, node) for i, node in nodes if not isinstance(node, str) and i not in absent]
         recorded = Recorded(session, there, self._columns, (start_ns, until_ns), known, self._clock)
         count = 0
         async for scans in recorded.scans():
@@ -262,7 +290,7 @@ class GroupSubscription:
             log.info("filled from history", device=self._device.name, group=self._group.name, scans=count)
         yield replace(news, loss="") if recorded.whole else news
 
-    async def _make(self, going: _Going) -> News:
+    async def _make(self, going: Going) -> News:
         """A new subscription with all its items; the news is of those that the server refuses."""
         group = self._group
         count = max(1, round(group.keepalive_s / group.interval_s))
@@ -276,49 +304,56 @@ class GroupSubscription:
         keepalive_s = made.RevisedPublishingInterval / 1000 * made.RevisedMaxKeepAliveCount
         going.subscription, going.next, going.silence_s = made.SubscriptionId, 1, _silence_s(keepalive_s)
         going.session.listen(going.subscription, going.inbox)
-        going.absent = set(range(len(self._tags)))
+        going.absent = set(range(len(self._columns.asked)))
+        self._filters.begin()
         return await self._add_absent(going)
 
-    async def _add_absent(self, going: _Going) -> News:
+    async def _add_absent(self, going: Going) -> News:
         """Make the items that are not there yet; the news is of those that the server refuses."""
         session = going.session
-        refused: list[tuple[int, str]] = []
-        wanted: list[tuple[int, ua.NodeId]] = []
-        for i in sorted(going.absent):
-            node = resolved(self._tags[i].opcua, session.namespaces)
-            if node is None:
-                refused.append((i, NO_SUCH_NODE))
-            else:
-                wanted.append((i, node))
+        nodes = await self._sources.find(session, again=True)
+        self._filters.thin()
+        refused = [(i, node) for i in sorted(going.absent) if isinstance(node := nodes[i], str)]
+        wanted = [(i, node) for i in sorted(going.absent) if not isinstance(node := nodes[i], str)]
 
         async def make(part: list[tuple[int, ua.NodeId]]) -> list[int]:
             items = [self._item(*each) for each in part]
             results = await session.add_items(going.subscription, items, timestamps(self._group))
             return [result.StatusCode.value for result in results]
 
-        codes = await session.bears.items.ask(wanted, make, code_of, self._limits.items_per_call)
-        for (i, _), code in zip(wanted, codes, strict=True):
-            if code >> 30 >= BAD:
-                refused.append((i, bad(name(code))))
-            else:
-                going.absent.remove(i)
+        while wanted:
+            codes = await session.bears.items.ask(wanted, make, code_of, self._limits.items_per_call)
+            unfiltered = []
+            for (i, node), code in zip(wanted, codes, strict=True):
+                if code >> 30 < BAD:
+                    going.absent.remove(i)
+                    self._filters.made(i)
+                elif self._filters.refused(i, name(code)):
+                    unfiltered.append((i, node))
+                else:
+                    refused.append((i, bad(name(code))))
+            wanted = unfiltered
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
         return News((self._columns.refused(refused, self._clock()),) if refused else ())
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()
-        request.ItemToMonitor = ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value)
+        elements = self._columns.asked[i].place.range or None
+        request.ItemToMonitor = ua.ReadValueId(
+            NodeId=node, AttributeId=ua.AttributeIds.Value, IndexRange=elements
+        )
         request.MonitoringMode = ua.MonitoringMode.Reporting
         request.RequestedParameters.ClientHandle = ua.IntegerId(i)
         request.RequestedParameters.SamplingInterval = ua.Duration(self._group.sampling_s * 1000)
         request.RequestedParameters.QueueSize = ua.Counter(self._group.queue)
         request.RequestedParameters.DiscardOldest = True
+        request.RequestedParameters.Filter = self._filters.filter_of(i)
         return request
 
     # How it goes on
 
-    async def _next(self, going: _Going, within_s: float = math.inf) -> News:
+    async def _next(self, going: Going, within_s: float = math.inf) -> News:
         """The next notification, sign of life, or item that has appeared; nothing when time is over."""
         loop = asyncio.get_running_loop()
         over_at = loop.time() + within_s
@@ -327,8 +362,8 @@ class GroupSubscription:
             if message is not None:
                 going.next, going.late_at = _following(going.next), None
                 return self._news(going, message)
-            if going.session.failure is not None:
-                raise going.session.failure
+            if (failure := going.session.failure or going.ended) is not None:
+                raise failure
             if going.inbox.alive and not going.unsure:
                 going.inbox.alive = False
                 return News(known_ns=self._quiet_ns(going))
@@ -337,7 +372,7 @@ class GroupSubscription:
                 return due or News()
             await self._wait(going, loop.time(), over_at)
 
-    async def _due(self, going: _Going, now: float) -> News | None:
+    async def _due(self, going: Going, now: float) -> News | None:
         """What has to be asked for by now: present values, what stays out, items that were not there."""
         if going.unsure:
             return await self._read(going)
@@ -345,33 +380,40 @@ class GroupSubscription:
             # The next one, if it is missing too, has stayed out for as long.
             return await self._again(going, going.next)
         if going.absent and now >= going.retry_at:
-            await going.session.look_around()  # its namespaces may have changed meanwhile
             return await self._add_absent(going)
+        if await self._sources.moved(going.session):
+            # Items follow the nodes that they were made for, which may be other tags' by now.
+            await self._let_go(going.session, going.subscription)
+            raise DeviceError("stale", "nodes of the server have moved")
         return None
 
-    async def _wait(self, going: _Going, now: float, over_at: float) -> None:
+    async def _wait(self, going: Going, now: float, over_at: float) -> None:
         """Wait for the inbox; a subscription that keeps silent for too long ends its session."""
         left_s = going.inbox.heard_at + going.silence_s - now
         if left_s <= 0:
             self._silent = going.subscription
             going.session.fail_silent(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))
             return
-        other = [at for at in (going.late_at, going.retry_at if going.absent else None) if at is not None]
+        times = (going.late_at, going.retry_at if going.absent else None, self._sources.look_at)
+        other = [at for at in times if at is not None]
         await going.inbox.wait(max(0.0, min([left_s, *(at - now for at in (*other, over_at))])))
 
-    def _news(self, going: _Going, told: Notification | None, loss: str = "") -> News:
+    def _news(self, going: Going, told: Notification | None, loss: str = "") -> News:
         if told is None:
             return News(loss=loss)
         now_ns = self._clock()
         scans = self._columns.news(told.items, now_ns)
         until_ns = None
-        if overflowed := [item for item in told.items if item[1].overflowed]:
+        odd = [item for item in told.items if item[1].status]
+        self._look_at(going, told.items, odd)
+        if overflowed := [item for item in odd if item[1].overflowed]:
             loss = loss or OVERFLOWED
             # What was dropped lies before the first sample that is left of these items.
             until_ns = self._columns.news(overflowed, now_ns)[0].time_ns
             going.session.count("overflowed")
         if told.ended:
-            going.session.fail(DeviceError(name(told.ended), "the server ended the subscription"))
+            going.ended = DeviceError(name(told.ended), "the server ended the subscription")
+        going.marked = True
         going.session.held(told)
         going.session.count("notifications")
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
@@ -379,12 +421,23 @@ class GroupSubscription:
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
 
-    def _quiet_ns(self, going: _Going) -> int | None:
+    def _quiet_ns(self, going: Going) -> int | None:
         """Up to when a sign of life says that all is told; None where none came, or one that names more."""
         sent_ns, going.inbox.alive_ns = going.inbox.alive_ns, None
         if sent_ns is None or going.inbox.lacks(going.next):
             return None
         return self._known_ns((), sent_ns)
+
+    def _look_at(self, going: Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
+        """What items say beside their values; `odd` are those with a status code that is not 0."""
+        if self._filters.waits:
+            self._filters.heard(i for i, _ in items)
+        if any(answer.status & SEMANTICS for _, answer in odd):
+            # Ranges, units or texts are others now: they are asked for before the values are read anew.
+            self._sources.doubt()
+            going.unsure = True
+        if self._columns.structures.wanted:
+            going.unsure = True  # a type that nobody has asked for: values are read when it is known
 
     def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
         """Up to when everything is told behind what was sent then, by the clock of the samples."""
@@ -395,9 +448,13 @@ class GroupSubscription:
         return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
 
     def _about(self, session: Session) -> str:
-        """A hash of what is subscribed to, and how; the indexes of this session's namespaces are in it."""
-        if self._digest is None or self._digest[0] != session.namespaces:
-            self._digest = session.namespaces, _digest(self._group, self._tags, session.namespaces)
+        """A hash of what is subscribed to, and how.
+
+        The indexes of this session's namespaces are in it, and the nodes at the ends of paths.
+        """
+        known = (session.namespaces, self._sources.ends)
+        if self._digest is None or self._digest[0] != known:
+            self._digest = known, _digest(self._group, self._tags, (*known, self._limits.filters))
         return self._digest[1]
 
 
@@ -412,7 +469,7 @@ def times_of(news: News) -> dict[int, int]:
     return times
 
 
-def _is_late(going: _Going, now: float) -> bool:
+def _is_late(going: Going, now: float) -> bool:
     """Whether the next notification has stayed out for too long behind a later one."""
     if not going.inbox.lacks(going.next):
         return False
@@ -429,9 +486,13 @@ def _following(sequence: int) -> int:
     return 1 if sequence >= LAST_SEQUENCE else sequence + 1
 
 
-def _digest(group: Group, tags: Sequence[Tag], namespaces: Sequence[str]) -> str:
-    """A hash of what is subscribed to, in the order of the handles, and how."""
-    what = [(tag.name, tag.opcua.namespace, tag.opcua.id) for tag in tags]
+def _digest(group: Group, tags: Sequence[Tag], known: tuple[Sequence[str], Sequence[object], bool]) -> str:
+    """A hash of what is subscribed to, in the order of the handles, and how.
+
+    `known` are the namespaces, what stands at the ends of paths, and whether the server applies deadbands.
+    """
+    namespaces, *rest = known
+    what = [(tag.name, tag.opcua.place, tag.opcua.field, tag.deadband, tag.percent) for tag in tags]
     how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
     where = [(each, i) for i, each in enumerate(namespaces) if each in {tag.opcua.namespace for tag in tags}]
-    return hashlib.sha256(repr((what, how, where)).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr((what, how, where, rest)).encode()).hexdigest()[:8]

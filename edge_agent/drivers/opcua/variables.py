@@ -5,19 +5,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast, get_args
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from asyncua import ua
 
-from edge_agent.core.browsed import NO_MEANING, Access, Meaning, Wanted
+from edge_agent.core.browsed import NO_MEANING, Access, Meaning, Part, Wanted
 from edge_agent.core.model import bad
 from edge_agent.core.nodes import BuiltIn, Node
-from edge_agent.drivers.opcua.answer import answer_of
-from edge_agent.drivers.opcua.batches import Batches
-from edge_agent.drivers.opcua.datatypes import DataType, Follow, Read, data_types, texts_of, value_of
-from edge_agent.drivers.opcua.values import name, reader
-from edge_agent.errors import DeviceError
+from edge_agent.drivers.opcua.answer import Body, answer_of
+from edge_agent.drivers.opcua.datatypes import DataType, Follow, data_types, texts_of, value_of
+from edge_agent.drivers.opcua.questions import ATTRIBUTES_PER_READ, Browsing, Questions
+from edge_agent.drivers.opcua.structures import layouts_of, parts_of
+from edge_agent.drivers.opcua.values import Uri, name, reader, uri_by
 
 _DESCRIBING = """
 AllowNulls BitMask Definition EURange EngineeringUnits EnumStrings EnumValues FalseState Icon InputArguments
@@ -27,8 +27,6 @@ OptionSetValues OutputArguments TrueState ValueAsText ValuePrecision
 PROPERTIES = frozenset(_DESCRIBING.split())
 """Properties by which the standard describes the node above them (OPC UA Parts 3, 5 and 8)."""
 
-ATTRIBUTES_PER_READ = 500
-"""Attributes that one request asks for where the server sets no limit."""
 LONGEST_LIST = 64
 """Elements of an array that are kept to be shown."""
 CEFACT = "un/cefact"
@@ -44,19 +42,6 @@ _SUPPORTED = frozenset(get_args(BuiltIn))
 _READABLE, _WRITABLE = 1, 2  # bits of an access level (OPC UA Part 3, 8.57)
 
 
-class Readable(Protocol):
-    """What is needed of a session beside browsing. Raises DeviceError."""
-
-    @property
-    def nodes_per_read(self) -> int:
-        """Nodes that one request may read; 0 for no limit."""
-        ...
-
-    async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
-        """Attributes, one answer for each."""
-        ...
-
-
 @dataclass(slots=True)
 class Variable:
     """A variable, and its properties of the standard by name. Filled in as it becomes known."""
@@ -67,6 +52,9 @@ class Variable:
     type: str = ""
     sent_as: str = ""
     array: bool = False
+    elements: int = 0
+    body: Body | None = None
+    parts: tuple[Part, ...] = ()
     access: Access = ""
     value: object = None
     quality: str = ""
@@ -75,7 +63,7 @@ class Variable:
 
 
 async def look_at(
-    session: Readable,
+    session: Browsing,
     variables: Sequence[Variable],
     wanted: Wanted,
     told: Callable[[str], None],
@@ -89,26 +77,23 @@ async def look_at(
         await work.values(variables, keep=wanted.values)
     if wanted.meanings:
         await work.meanings(variables, types)
-
-
-def attributes(session: Readable) -> Read:
-    """What gives attributes of nodes of a session, in as many requests as it takes."""
-    return _Work(session, lambda _: None).read
+        await work.parts(variables)
 
 
 class _Work:
-    def __init__(self, session: Readable, told: Callable[[str], None]) -> None:
+    def __init__(self, session: Browsing, told: Callable[[str], None]) -> None:
         self._session = session
         self._told = told
-        most = min(session.nodes_per_read or ATTRIBUTES_PER_READ, ATTRIBUTES_PER_READ)
-        self._batches = Batches(most)
+        self._uri = uri_by(session.namespaces)
+        self._questions = Questions(session)
 
     async def attributes(self, variables: Sequence[Variable]) -> None:
         """Fill in data types, access, and whether there are many values."""
         types: dict[ua.NodeId, ua.NodeId] = {}
         for at in range(0, len(variables), ATTRIBUTES_PER_READ):
             part = variables[at : at + ATTRIBUTES_PER_READ]
-            answers = await self.read([(each.node, which) for each in part for which in _ATTRIBUTES])
+            asked = [(each.node, which) for each in part for which in _ATTRIBUTES]
+            answers = await self._questions.read(asked)
             for i, variable in enumerate(part):
                 type_, rank, user, level = answers[4 * i : 4 * i + 4]
                 its = value_of(type_)
@@ -125,7 +110,7 @@ class _Work:
     ) -> Mapping[ua.NodeId, DataType]:
         """Fill in names of types, and what values are sent as; gives the types."""
         ids = dict.fromkeys(each.data_type for each in variables if each.data_type is not None)
-        types = await data_types(ids, follow, self.read, texts=texts)
+        types = await data_types(ids, follow, self._questions.read, texts=texts)
         for variable in variables:
             if variable.data_type is not None:
                 its = types[variable.data_type]
@@ -138,23 +123,23 @@ class _Work:
         asked = [each for each in variables if "r" in each.access]
         for at in range(0, len(asked), ATTRIBUTES_PER_READ):
             part = asked[at : at + ATTRIBUTES_PER_READ]
-            answers = await self.read([(each.node, ua.AttributeIds.Value) for each in part])
+            answers = await self._questions.read([(each.node, ua.AttributeIds.Value) for each in part])
             for variable, answer in zip(part, answers, strict=True):
                 _refine(variable, answer)
                 if keep:
-                    variable.value, variable.quality = _shown(variable, answer)
+                    variable.value, variable.quality = _shown(variable, answer, self._uri)
             self._told(f"values of {at + len(part)} of {len(asked)} variables")
 
     async def meanings(self, variables: Sequence[Variable], types: Mapping[ua.NodeId, DataType]) -> None:
         """Fill in units, ranges and texts."""
-        wanted = ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues")
+        wanted = ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues", "FalseState", "TrueState")
         asked = [
             (each, key, each.properties[key])
             for each in variables
             for key in wanted
             if key in each.properties
         ]
-        answers = await self.read([(node, ua.AttributeIds.Value) for _, _, node in asked])
+        answers = await self._questions.read([(node, ua.AttributeIds.Value) for _, _, node in asked])
         said: dict[ua.NodeId, dict[str, Any]] = {}
         for (variable, key, _), answer in zip(asked, answers, strict=True):
             said.setdefault(variable.node, {})[key] = value_of(answer)
@@ -164,23 +149,13 @@ class _Work:
             if its or texts:
                 variable.meaning = _meaning(its, texts)
 
-    async def read(self, asked: Sequence[tuple[ua.NodeId, ua.AttributeIds]]) -> list[ua.DataValue]:
-        """Attributes, one answer each, in as many requests as it takes."""
-
-        async def call(part: list[tuple[ua.NodeId, ua.AttributeIds]]) -> list[ua.DataValue]:
-            parameters = ua.ReadParameters()
-            parameters.MaxAge = 0
-            parameters.TimestampsToReturn = ua.TimestampsToReturn.Neither
-            parameters.NodesToRead = [ua.ReadValueId(NodeId=node, AttributeId=which) for node, which in part]
-            return await self._session.read(parameters)
-
-        return await self._batches.ask(asked, call, no_value)
-
-
-def no_value(error: DeviceError) -> ua.DataValue:
-    """The answer for something that the server does not give, for this reason."""
-    code = getattr(ua.StatusCodes, error.reason, ua.StatusCodes.BadDecodingError)
-    return ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(code)))
+    async def parts(self, variables: Sequence[Variable]) -> None:
+        """Fill in what structures have."""
+        asked = [each for each in variables if each.body is not None]
+        layouts = await layouts_of({each.body.encoding for each in asked if each.body}, self._questions)
+        for variable in asked:
+            if variable.body is not None:
+                variable.parts = parts_of(layouts[variable.body.encoding], variable.body)
 
 
 def _untyped(answer: ua.DataValue) -> str:
@@ -202,16 +177,21 @@ def _refine(variable: Variable, answer: ua.DataValue) -> None:
     variable.array = bool(variant.is_array)
     variable.type = variable.type.removesuffix("[]") + ("[]" if variable.array else "")
     variable.sent_as = variant.VariantType.name
+    value = answer_of(answer).value
+    if isinstance(value, Body):
+        variable.body = value
+    if isinstance(value, list) and not any(isinstance(each, list) for each in value):
+        variable.elements = len(value)
 
 
-def _shown(variable: Variable, answer: ua.DataValue) -> tuple[object, str]:
+def _shown(variable: Variable, answer: ua.DataValue, uri: Uri) -> tuple[object, str]:
     """Value and quality, judged as those of a tag where it can be one."""
     told = answer_of(answer)
     if variable.sent_as in _SUPPORTED and not variable.array:
-        return reader(Node("", "", "", cast("BuiltIn", variable.sent_as)))(told)
+        return reader(Node("", "", "", cast("BuiltIn", variable.sent_as)), uri)(told)
     if told.status >> 30 >= 2:
         return None, bad(name(told.status))
-    return plain(told.value), ""
+    return plain(None if answer.Value is None else answer.Value.Value), ""
 
 
 def plain(value: Any) -> object:  # noqa: ANN401 - whatever a server has there
@@ -254,10 +234,12 @@ def _words(value: Any) -> str:  # noqa: ANN401 - as above
 def _meaning(said: Mapping[str, Any], texts: Mapping[int, str]) -> Meaning:
     unit, bounds = said.get("EngineeringUnits"), said.get("EURange")
     coded = isinstance(unit, ua.EUInformation) and CEFACT in (unit.NamespaceUri or "").lower()
+    states = tuple(_words(said.get(which)) for which in ("FalseState", "TrueState"))
     own = texts_of(said.get("EnumValues")) or texts_of(said.get("EnumStrings"))
     return Meaning(
         unit_id=int(unit.UnitId) if unit is not None and coded else None,
         unit_text=(unit.DisplayName.Text or "") if isinstance(unit, ua.EUInformation) else "",
         bounds=(float(bounds.Low), float(bounds.High)) if isinstance(bounds, ua.Range) else None,
         texts=own or texts,
+        states=(states[0], states[1]) if all(states) else None,
     )

@@ -18,6 +18,9 @@ from edge_agent.drivers.opcua.watch import Watch
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock
 
+LAST_WAIT_S = 2.0
+"""For a session that is just being opened, when nobody wants it any more."""
+
 
 class SessionWire:
     """The session of a connection. `uniform(a, b)` gives a random number in [a, b], `clock` UTC in ns.
@@ -38,7 +41,7 @@ class SessionWire:
         self._clock = clock
         self._watch = Watch(connection.name, clock)
         self._gate = Gate(connection.name, uniform)
-        self._lock = asyncio.Lock()
+        self._opening: asyncio.Task[Session] | None = None
         self._shelf = shelf or Shelf(None)
         self._server_clock = ServerClock(connection.name, clock)
         self._way: Way | None = None
@@ -52,26 +55,33 @@ class SessionWire:
 
         Raises DeviceError; at once while the next attempt to connect has to wait.
         """
-        async with self._lock:
-            if self._session is not None and self._session.open:
-                return self._session
-            held_s = await self._let_go()
-            self._gate.check()
-            way = self._way = self._way or Way(self._server_clock, self._shelf.take())
-            try:
-                self._session, secured = await opened(self._connection, self._clock, way)
-            except DeviceError as error:
-                self._gate.failed(error, held_s)
-                self._failures[error.reason] += 1
-                raise
-            self._opened += 1
-            if (left := self._session.left) is not None:
-                self._shelf.put(left)
-            self._gate.opened(held_s)
-            self._watch.opened(secured)
-            if secured is not None:
-                self._session.start(self._watch.repeat())
+        if self._session is not None and self._session.open:
             return self._session
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.get_running_loop().create_task(self._open(), name="opcua opening")
+            self._opening.add_done_callback(_had)
+        # Whoever waits may give up; half an opening would leave a session at the server.
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Session:
+        held_s = await self._let_go()
+        self._gate.check()
+        way = self._way = self._way or Way(self._server_clock, self._shelf.take())
+        try:
+            session, secured = await opened(self._connection, self._clock, way)
+        except DeviceError as error:
+            self._gate.failed(error, held_s)
+            self._failures[error.reason] += 1
+            raise
+        self._session = session
+        self._opened += 1
+        if (left := session.left) is not None:
+            self._shelf.put(left)
+        self._gate.opened(held_s)
+        self._watch.opened(secured)
+        if secured is not None:
+            session.start(self._watch.repeat())
+        return session
 
     async def open(self) -> None:
         """Connect if need be, however long the next attempt would have to wait. Raises DeviceError."""
@@ -99,7 +109,11 @@ class SessionWire:
         }
 
     async def close(self) -> None:
-        """End the session in order."""
+        """End the session in order, also one that is just being opened."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait([self._opening], timeout=LAST_WAIT_S)
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         await self._let_go()
         self._shelf.clear()
 
@@ -113,6 +127,12 @@ class SessionWire:
         await before.close()
         self._told += before.told
         return asyncio.get_running_loop().time() - before.began_at
+
+
+def _had(opening: "asyncio.Task[Session]") -> None:
+    # Who waited for it may have gone.
+    if not opening.cancelled():
+        opening.exception()
 
 
 @asynccontextmanager

@@ -8,25 +8,24 @@ is that of normal operation (EURange, OPC UA Part 8, 5.6.2) and may be too narro
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast, get_args
+from typing import Any, Protocol, cast
 
 from asyncua import ua
 
 from edge_agent.config.settings import Tag
 from edge_agent.core.floats import within
 from edge_agent.core.model import Value, bad
-from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node, Spot
+from edge_agent.core.nodes import INTEGERS, STORES, BuiltIn, Node, Place, Spot
 from edge_agent.core.payload import presented
 from edge_agent.core.writing import shown
 from edge_agent.drivers.opcua.answer import answer_of
-from edge_agent.drivers.opcua.browse import follower
 from edge_agent.drivers.opcua.datatypes import data_types, texts_of, value_of
-from edge_agent.drivers.opcua.given import REGISTERS, Typed, typed
+from edge_agent.drivers.opcua.given import REGISTERS, TYPED, Typed, typed
 from edge_agent.drivers.opcua.orders import PERHAPS_DONE, explained, refused
-from edge_agent.drivers.opcua.resolve import resolved
+from edge_agent.drivers.opcua.places import located
+from edge_agent.drivers.opcua.questions import Questions
 from edge_agent.drivers.opcua.session import Session, reading
 from edge_agent.drivers.opcua.values import BAD, counts, name, reader
-from edge_agent.drivers.opcua.variables import attributes
 from edge_agent.drivers.typed import is_number
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Written
@@ -34,7 +33,6 @@ from edge_agent.ports import Written
 READ_BACK_S = 0.1
 """Between two looks whether a value has been taken over: a PLC does so once in its cycle."""
 
-_BUILT_IN = frozenset(get_args(BuiltIn))
 _ASKED = (
     ua.AttributeIds.DataType,
     ua.AttributeIds.ValueRank,
@@ -95,19 +93,22 @@ async def write(wire: Sessions, tag: Tag, text: str, within_s: float) -> Written
 
 
 async def found(session: Session, node: Node | Spot) -> ua.NodeId:
-    """The id of a node in this session. Raises DeviceError when the server does not have its namespace."""
-    its = resolved(node, session.namespaces)
-    if its is None:
+    """The id of a node in this session. Raises DeviceError when the server does not have it."""
+    place = Place(node.namespace, node.id) if isinstance(node, Spot) else node.place
+    (its,) = await located(session, [place])
+    if isinstance(its, str):
         await session.look_around()
-        its = resolved(node, session.namespaces)
-    if its is None:
-        raise DeviceError("BadNodeIdUnknown", f"the server has no namespace {node.namespace}")
+        (its,) = await located(session, [place])
+    if isinstance(its, str):
+        where = f"no namespace {node.namespace}" if not place.path else "nothing at the end of its path"
+        raise DeviceError(its.removeprefix("bad:"), f"the server has {where}")
     return its
 
 
 async def _told(session: Session, node: ua.NodeId, tag: Tag) -> _Told:
     """What the server says of a node that is to be written. Raises DeviceError where it must not be."""
-    read, follow = attributes(session), follower(session)
+    questions = Questions(session)
+    read, follow = questions.read, questions.follow
     data_type, rank, level, user, present = await read([(node, each) for each in _ASKED])
     its = value_of(data_type)
     if not isinstance(its, ua.NodeId):
@@ -158,7 +159,7 @@ def _type(declared: str, present: ua.DataValue, tag: Tag) -> BuiltIn:
     if not sent_as and present.Value is not None and present.Value.VariantType is not None:
         sent_as = present.Value.VariantType.name.replace("Null", "")
     sent_as = sent_as or tag.type
-    if sent_as not in _BUILT_IN:
+    if sent_as not in TYPED:
         raise refused("BadTypeMismatch", f"values of type {sent_as} cannot be written")
     if not counts(tag.opcua.type, sent_as):
         words = f"the node has values of type {sent_as}, the profile says {tag.type}; write type: {sent_as}"

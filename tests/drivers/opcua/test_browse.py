@@ -418,7 +418,7 @@ async def test_access_is_what_we_may_do(level: int, access: str) -> None:
         (ua.Variant(ua.Argument(), ua.VariantType.ExtensionObject), "Argument", ""),
         (ua.Variant(ua.XmlElement(ua.String("<a/>")), ua.VariantType.XmlElement), "<a/>", ""),
         (ua.Variant(ua.StatusCode(), ua.VariantType.StatusCode), "Good", ""),
-        (ua.Variant(ua.QualifiedName("q", 2), ua.VariantType.QualifiedName), "2:q", ""),
+        (ua.Variant(ua.QualifiedName("q", 1), ua.VariantType.QualifiedName), "nsu=urn:server;q", ""),
         (ua.Variant([b"e", None], ua.VariantType.ByteString), ["ZQ==", None], ""),
         (ua.Variant([float("inf"), 1.0], ua.VariantType.Double), ["inf", 1.0], ""),
     ],

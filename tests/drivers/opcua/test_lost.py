@@ -69,6 +69,12 @@ class FakeSession:
     def count(self, _what: str) -> None:
         """Nobody asks for it."""
 
+    def abandon(self, subscription: int) -> None:
+        self.forget(subscription)
+
+    def time_ns(self, now_ns: int) -> int:
+        return now_ns
+
     def tell(self, *told: Notification) -> None:
         assert self.listener is not None
         for each in told:

@@ -123,6 +123,21 @@ def test_end_of_a_subscription_is_told_with_its_status() -> None:
     assert (told.ended, told.has_news, told.sequence) == (0x800A0000, True, 3)
 
 
+def test_events_are_told_with_their_fields_and_are_no_samples() -> None:
+    first = ua.EventFieldList(ua.IntegerId(3), [ua.Variant(700, VariantType.UInt16), ua.Variant()])
+    second = ua.EventFieldList(ua.IntegerId(3), [ua.Variant("hot", VariantType.String)])
+    made = response([], 5)
+    made.Parameters.NotificationMessage.NotificationData = [ua.EventNotificationList([first, second])]
+
+    told = notification(struct_to_binary(made))
+
+    assert (told.subscription, told.sequence, told.has_news, told.items) == (4, 5, True, [])
+    assert told.events == (
+        (3, [Answer(VariantType.UInt16.value, 700), Answer(0, None)]),
+        (3, [Answer(VariantType.String.value, "hot")]),
+    )
+
+
 def test_refusal_is_raised() -> None:
     message = response([], 1)
     message.ResponseHeader.ServiceResult = ua.StatusCode(ua.UInt32(0x80780000))

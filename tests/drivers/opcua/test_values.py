@@ -19,8 +19,9 @@ from edge_agent.core.nodes import BuiltIn, Node
 from edge_agent.drivers.opcua.answer import answer_of
 from edge_agent.drivers.opcua.columns import column
 from edge_agent.drivers.opcua.resolve import node_id
-from edge_agent.drivers.opcua.values import judged, name, reader
+from edge_agent.drivers.opcua.values import judged, name, reader, uri_by
 
+MAKE: Any = ua  # which has types of its own for texts and numbers
 GUID = UUID("12345678-9abc-def0-1234-56789abcdef0")
 
 
@@ -73,8 +74,8 @@ def test_a_value_of_the_declared_type_is_good_as_it_is(type_: BuiltIn, sent: Any
         ("Boolean", ua.Variant(1, VariantType.Byte), "bad:wrong_answer:Byte"),
         ("String", ua.Variant(b"a", VariantType.ByteString), "bad:wrong_answer:ByteString"),
         ("String", ua.Variant(ua.LocalizedText("a"), VariantType.LocalizedText), "bad:wrong_answer:LocalizedText"),
-        ("Int16", ua.Variant([1, 2], VariantType.Int16), "bad:wrong_answer:Int16[]"),
-        ("Int16", ua.Variant([], VariantType.Int16), "bad:wrong_answer:Int16[]"),
+        ("Int16", ua.Variant([1, 2], VariantType.Int16), "bad:wrong_answer:Int16[2]"),
+        ("Int16", ua.Variant([], VariantType.Int16), "bad:wrong_answer:Int16[0]"),
         ("Int16", ua.Variant(None, VariantType.Int16, is_array=True), "bad:wrong_answer:Int16[]"),
         ("Int16", ua.Variant(), "bad:wrong_answer:Null"),
         ("String", ua.Variant(), "bad:wrong_answer:Null"),
@@ -407,3 +408,101 @@ def single(value: float) -> float:
     (near,) = struct.unpack("f", struct.pack("f", value))
     assert isinstance(near, float)
     return near
+
+
+# --- arrays, and elements of them ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "variant", "expected"),
+    [
+        (Node("t", "", "i=1", "Int16", elements=3), ua.Variant([1, -2, 3], VariantType.Int16), ((1, -2, 3), "")),
+        (Node("t", "", "i=1", "Int16", elements=2), ua.Variant([1, 2], VariantType.UInt64), ((1, 2), "")),
+        (Node("t", "", "i=1", "Boolean", elements=2), ua.Variant([True, False], VariantType.Boolean), ((True, False), "")),
+        (Node("t", "", "i=1", "Double", elements=2), ua.Variant([0.5, 1.5], VariantType.Float), ((0.5, 1.5), "")),
+        (Node("t", "", "i=1", "Byte", elements=3), ua.Variant(b"\x00\x7f\xff", VariantType.ByteString), ((0, 127, 255), "")),
+        (Node("t", "", "i=1", "Byte", elements=3), ua.Variant(b"\x00", VariantType.ByteString), (None, "bad:wrong_answer:ByteString")),
+        (Node("t", "", "i=1", "Byte", elements=3), ua.Variant(None, VariantType.ByteString), (None, "bad:wrong_answer:ByteString")),
+        (Node("t", "", "i=1", "Int16", elements=3), ua.Variant([1, 2], VariantType.Int16), (None, "bad:wrong_answer:Int16[2]")),
+        (Node("t", "", "i=1", "Int16", elements=3), ua.Variant([1, 2, 3, 4], VariantType.Int16), (None, "bad:wrong_answer:Int16[4]")),
+        (Node("t", "", "i=1", "Int16", elements=3), ua.Variant(None, VariantType.Int16, is_array=True), (None, "bad:wrong_answer:Int16[]")),
+        (Node("t", "", "i=1", "Int16", elements=3), ua.Variant(7, VariantType.Int16), (None, "bad:wrong_answer:Int16")),
+        (Node("t", "", "i=1", "Float", elements=1), ua.Variant([0.5], VariantType.Double), (None, "bad:wrong_answer:Double[1]")),
+        (Node("t", "", "i=1", "Int16", elements=2), ua.Variant([1, 40000], VariantType.Int32), (None, "bad:out_of_range")),
+        (Node("t", "", "i=1", "Float", elements=2), ua.Variant([1.0, math.nan], VariantType.Float), (None, "bad:nan")),
+        (Node("t", "", "i=1", "Int16", elements=2, valid=(0, 5)), ua.Variant([1, 9], VariantType.Int16), ((1, 9), "uncertain:out_of_range")),
+        (Node("t", "", "i=1", "Double", elements=4), MAKE.Variant([[1.0, 2.0], [3.0, 4.0]], VariantType.Double, [2, 2]), (None, "bad:wrong_answer:Double[2,2]")),
+        (Node("t", "", "i=1", "Double", elements=2), MAKE.Variant([[1.0, 2.0], [3.0, 4.0]], VariantType.Double, [2, 2]), (None, "bad:wrong_answer:Double[2,2]")),
+        (Node("t", "", "i=1", "Double", elements=4, range="0:1,0:1"), MAKE.Variant([[1.0, 2.0], [3.0, 4.0]], VariantType.Double, [2, 2]), ((1.0, 2.0, 3.0, 4.0), "")),
+        (Node("t", "", "i=1", "Int16", range="3"), ua.Variant([7], VariantType.Int16), (7, "")),
+        (Node("t", "", "i=1", "Int16", range="0,1"), MAKE.Variant([[7]], VariantType.Int16, [1, 1]), (7, "")),
+        (Node("t", "", "i=1", "Int16", range="3"), ua.Variant([7, 8], VariantType.Int16), (None, "bad:wrong_answer:Int16[2]")),
+        (Node("t", "", "i=1", "Int16", range="3"), ua.Variant([], VariantType.Int16), (None, "bad:wrong_answer:Int16[0]")),
+        (Node("t", "", "i=1", "String", range="3"), ua.Variant(["a"], VariantType.String), ("a", "")),
+        (Node("t", "", "i=1", "String", range="0:2"), ua.Variant("abc", VariantType.String), ("abc", "")),
+    ],
+)  # fmt: skip
+def test_an_array_counts_when_it_is_the_one_that_is_written(
+    node: Node, variant: ua.Variant, expected: tuple[Value, str]
+) -> None:
+    assert reader(node)(answer_of(ua.DataValue(variant))) == expected
+
+
+def test_an_array_is_uncertain_or_bad_as_a_whole() -> None:
+    node = Node("t", "", "i=1", "Int16", elements=2)
+    sent = ua.Variant([1, 2], VariantType.Int16)
+
+    def told(code: int) -> tuple[Value, str]:
+        return reader(node)(answer_of(ua.DataValue(sent, ua.StatusCode(ua.UInt32(code)))))
+
+    assert told(0x408F0000) == ((1, 2), "uncertain:UncertainNoCommunicationLastUsableValue")
+    assert told(0x80340000) == (None, "bad:BadNodeIdUnknown")
+
+
+# --- ids and names, which have the namespace of the session in them ------------------------
+
+URIS = ("http://opcfoundation.org/UA/", "urn:server", "urn:plc")
+
+
+@pytest.mark.parametrize(
+    ("type_", "sent", "expected"),
+    [
+        ("NodeId", MAKE.NodeId(85, 0), ("i=85", "")),
+        ("NodeId", MAKE.NodeId("a;b", 2), ("nsu=urn:plc;s=a;b", "")),
+        ("NodeId", MAKE.NodeId(GUID, 2), (f"nsu=urn:plc;g={GUID}", "")),
+        ("NodeId", MAKE.NodeId("x", 9), (None, "bad:wrong_answer:Null")),
+        ("ExpandedNodeId", MAKE.ExpandedNodeId("x", 0, NamespaceUri="urn:far"), ("nsu=urn:far;s=x", "")),
+        ("ExpandedNodeId", MAKE.ExpandedNodeId("x", 2, ServerIndex=1), ("svr=1;nsu=urn:plc;s=x", "")),
+        ("QualifiedName", MAKE.QualifiedName("q", 0), ("q", "")),
+        ("QualifiedName", MAKE.QualifiedName("q", 2), ("nsu=urn:plc;q", "")),
+        ("QualifiedName", MAKE.QualifiedName(None, 2), (None, "bad:wrong_answer:Null")),
+        ("XmlElement", MAKE.XmlElement("<a/>"), ("<a/>", "")),
+        ("StatusCode", ua.StatusCode(ua.UInt32(0x80340000)), ("BadNodeIdUnknown", "")),
+        ("StatusCode", ua.StatusCode(), ("Good", "")),
+    ],
+)
+def test_what_has_a_namespace_is_shown_with_its_uri(
+    type_: BuiltIn, sent: Any, expected: tuple[Value, str]
+) -> None:
+    read_one = reader(Node("t", "", "i=1", type_), uri_by(URIS))
+
+    assert read_one(answer_of(ua.DataValue(ua.Variant(sent, VariantType[type_])))) == expected
+
+
+# --- what a status code says beside good and bad ------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [0x0400, 0x0480, 0x4000, 0x8000, 0x03FF, 0xC7FF])
+def test_the_bits_beside_a_status_change_neither_its_name_nor_its_level(bits: int) -> None:
+    node, value = Node("t", "", "i=1", "Int16"), ua.Variant(7, VariantType.Int16)
+
+    def told(code: int) -> tuple[Value, str]:
+        return reader(node)(answer_of(ua.DataValue(value, ua.StatusCode(ua.UInt32(code | bits)))))
+
+    assert told(0) == (7, "")
+    assert told(0x40900000) == (7, "uncertain:UncertainLastUsableValue")
+    assert told(0x80310000) == (None, "bad:BadNoCommunication")
+
+
+def test_a_code_without_a_name_is_a_number() -> None:
+    assert name(0x8FFF1234) == "0x8FFF0000"

@@ -12,6 +12,8 @@ const { coerceNodeId } = require("node-opcua-nodeid");
 const { StatusCodes } = require("node-opcua-status-code");
 const { DataType, Variant, VariantArrayType } = require("node-opcua-variant");
 
+const types = require("./types.js");
+
 const URI = "http://acme.example/Anlage Süd/Fräse 1";
 
 // One of each built-in type; the values are those that tests expect.
@@ -112,12 +114,15 @@ async function main(folder) {
     const certificates = new OPCUACertificateManager({ rootFolder: folder, automaticallyAcceptUnknownCertificate: true });
     await certificates.initialize();
     const server = new OPCUAServer({
+        nodeset_filename: types.nodesets,
         port: 0, host: "127.0.0.1", serverCertificateManager: certificates, allowAnonymous: true,
         buildInfo: { manufacturerName: "Acme GmbH", productName: "Fräse", buildNumber: "7", softwareVersion: "2.1" },
         serverCapabilities: { operationLimits: { maxNodesPerBrowse: 7, maxNodesPerRead: 9 } },
     });
     await server.initialize();
     fill(server.engine.addressSpace, server.engine.addressSpace.registerNamespace(URI));
+    await types.fill(server.engine.addressSpace);
+    require("./alarms").addAlarms(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
     require("./methods").addCommands(server.engine.addressSpace, server.engine.addressSpace.getNamespace(URI));
     await server.start();
     process.stdout.write(`port ${server.endpoints[0].port}\n`);
