@@ -99,12 +99,6 @@ class FakeSession:
     def forget(self, _subscription: int) -> None:
         self.listener = None
 
-    def abandon(self, subscription: int) -> None:
-        self.forget(subscription)
-
-    def time_ns(self, now_ns: int) -> int:
-        return now_ns
-
     def acknowledge(self, _subscription: int, sequence: int) -> None:
         self.acknowledged.append(sequence)
 
