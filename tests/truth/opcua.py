@@ -102,14 +102,15 @@ class _Log:
 
     def __init__(self, take: Callable[[Record], None]) -> None:
         self.mark: Mark | None = None
-        self.durable = 0
+        self.dead = False
         self._take = take
         self._pending: list[tuple[Record | Mark, asyncio.Future[None]]] = []
 
     def append(self, what: Record | Mark) -> Awaitable[None]:
         """Behind all that was stored before."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((what, stored))
+        if not self.dead:
+            self._pending.append((what, stored))
         return stored
 
     def lose(self, gap: Gap) -> None:
@@ -130,7 +131,8 @@ class _Log:
                     stored.set_result(None)
 
     def kill(self) -> None:
-        """What is not durable has never been."""
+        """What is not durable has never been, nor what comes until the next life."""
+        self.dead = True
         pending, self._pending = self._pending, []
         for _, stored in pending:
             stored.cancel()
@@ -183,6 +185,7 @@ class _Job:
     # The agent
 
     def _live(self) -> None:
+        self._log.dead = False
         self._life = asyncio.create_task(self._follow())
 
     async def _end(self) -> None:
@@ -304,9 +307,7 @@ class _Job:
         assert self._life is not None
         self._log.kill()
         await self.plc.cut()  # before its session can be closed in order
-        self._log.kill()
         await self._end()
-        self._log.kill()
         await asyncio.sleep(self._random.uniform(0.0, 1.0))
         self._live()
 
