@@ -100,10 +100,12 @@ class Judge:
     """Judges the records of one stream in their order. `base` is a tick before the first.
 
     `befell` is what happened to the server and when (by ticks): named beside what went wrong behind it.
+    `newest` is the newest tick of what was told, readings left out.
     """
 
     def __init__(self, tags: Sequence[Tag], name: str, base: int) -> None:
         self.tally = Tally()
+        self.newest = base
         self.befell: list[tuple[int, str]] = []
         self._name = name
         self._truth = Truth(tags)
@@ -125,6 +127,8 @@ class Judge:
             start_ns, end_ns = record.start_ns or 0, record.end_ns or 0
             self._gaps.append((start_ns // TICK_NS, -(-end_ns // TICK_NS)))
             return
+        if not record.full and (record.quality is None or not set(record.quality) <= set(OWN)):
+            self.newest = max(self.newest, record.time_ns // TICK_NS)
         index = range(len(record.schema.columns)) if record.index is None else record.index
         for at, column in enumerate(index):
             quality = record.quality[at] if record.quality else ""

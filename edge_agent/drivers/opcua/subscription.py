@@ -198,12 +198,13 @@ class GroupSubscription:
         present, refused = await self._read(going), await self._make(going)
         known_ns = self._begun_ns if mark is None else mark.time_ns
         if known_ns is not None:
-            lost = News(loss=SOURCE_LOST, until_ns=await self._until_ns(going))
+            going.known_ns = await self._until_ns(going)
+            lost = News(loss=SOURCE_LOST, until_ns=going.known_ns)
             async for news in self._filled(going, lost, known_ns, times_of(present)):
                 yield news
         self._begun_ns = going.session.time_ns(self._clock()) - BEGUN_NS
         yield present
-        yield refused
+        yield replace(refused, known_ns=going.known_ns)
 
     async def _kept(self, going: Going, held: Sequence[int]) -> AsyncGenerator[News, None]:
         """What the server has kept for us: of these numbers, or one after the other until none is left.
@@ -340,7 +341,9 @@ class GroupSubscription:
             wanted = unfiltered
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
-        return News((self._columns.refused(refused, self._clock()),) if refused else ())
+        # That says nothing of the others, whose samples may still be on their way.
+        scans = (self._columns.refused(refused, self._clock()),) if refused else ()
+        return News(scans, known_ns=going.known_ns)
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()
