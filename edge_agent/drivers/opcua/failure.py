@@ -1,6 +1,7 @@
 """What asyncua raises -> DeviceError, and which failures end a session."""
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,17 @@ ENDING = frozenset(
 )
 """Reasons after which a session is of no use any more."""
 
+UNDECODABLE = (
+    struct.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What the library raises, beside errors of its own, for bytes that are not what they say they are."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -45,3 +57,5 @@ def translated() -> Iterator[None]:
         raise DeviceError(name(error.code), "") from error
     except ua.UaError as error:
         raise DeviceError("wrong_answer", str(error)) from error
+    except UNDECODABLE as error:
+        raise DeviceError("wrong_answer", "an answer that cannot be decoded") from error

@@ -47,6 +47,8 @@ LEAST_BYTES = UNSTORED_BYTES // 1000
 """What a small one counts for: there are objects about it."""
 ABANDONED_S = 60.0
 """How long a session's subscriptions have to be taken over, before one that nobody has is let go."""
+CROWDED_S = 1.0
+"""Between two publish requests where the server bears none at all."""
 STRANGE_S = 5.0
 """How long one may tell news that nobody listens to."""
 LOOK_S = 30.0
@@ -297,7 +299,8 @@ class Session:
                 batches.most = min(batches.most, limit)
         if (server_ns := ns_of(found[6]) if isinstance(found[6], datetime) else None) is not None:
             self._clock.heard(server_ns)
-        self.server = f"{self._endpoint} {found[5].isoformat()}" if isinstance(found[5], datetime) else ""
+        started = found[5] if isinstance(found[5], datetime) and ns_of(found[5]) is not None else None
+        self.server = "" if started is None else f"{self._endpoint} {started.isoformat()}"
 
     async def identity(self) -> str:
         """What the server says it is: maker, product, version. Raises DeviceError."""
@@ -376,15 +379,15 @@ class Session:
         parameters.SubscriptionIds = [ua.IntegerId(subscription)]
         parameters.SendInitialValues = False
         try:
-            (result,) = await self.ask(self._client.uaclient.transfer_subscriptions(parameters))
+            results = await self.ask(self._client.uaclient.transfer_subscriptions(parameters))
         except DeviceError:
             if self.open:
                 return None
             raise
-        if not result.StatusCode.is_good():
+        if len(results) != 1 or not results[0].StatusCode.is_good():
             return None
         self._own.add(subscription)
-        return sorted(result.AvailableSequenceNumbers)
+        return sorted(results[0].AvailableSequenceNumbers or ())
 
     async def republish(self, subscription: int, sequence: int) -> Notification | None:
         """A notification once more; None when the server has not kept it.
@@ -425,6 +428,7 @@ class Session:
     def listen(self, subscription: int, listener: Listener) -> None:
         """Hand the notifications of a subscription to a listener from now on."""
         self._listeners[subscription] = listener
+        self._strangers.pop(subscription, None)
         least, most = PUBLISHING
         for _ in range(
             min(max(least, 2 * len(self._listeners)), most, self._most_publishers) - self._publishers
@@ -501,7 +505,11 @@ class Session:
                     if error.reason == BadTooManyPublishRequests.__name__:
                         self._most_publishers = max(1, self._publishers - 1)
                         self._acknowledgements += acknowledgements
-                        return
+                        if self._publishers > 1:
+                            return
+                        # Those of the channel before may take up all the room there is.
+                        await asyncio.sleep(CROWDED_S)
+                        continue
                     if error.reason == BadNoSubscription.__name__:
                         return
                     raise
