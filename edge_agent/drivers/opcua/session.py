@@ -39,6 +39,8 @@ from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.errors import DeviceError
 
 RENEW_AT = 0.75  # of the channel's lifetime (OPC UA Part 4, 5.5.2.1)
+LEAST_RENEW_S = 5.0
+"""A server that says 0 for how long a channel or a session lives is not asked without a pause."""
 PUBLISHING = (3, 20)
 """Publish requests under way: two for each subscription, within these bounds."""
 UNSTORED_BYTES = 4 * 1024 * 1024
@@ -119,6 +121,8 @@ class Session:
         self._strangers: dict[int, float] = {}
         self._unstored: dict[tuple[int, int], int] = {}
         self._room = asyncio.Event()
+        self._holding = 0
+        self._held_until = 0.0
         self._shown = shown
         self._silent = False
         self.told: Counter[str] = Counter()
@@ -145,6 +149,14 @@ class Session:
     def unstored(self) -> int:
         """Notifications that wait to be stored."""
         return len(self._unstored)
+
+    @property
+    def asking_since(self) -> float | None:
+        """From when on the server could have told what it has, in seconds of the loop.
+
+        None while it is not asked for all: no more may wait to be stored.
+        """
+        return None if self._holding else self._held_until
 
     @property
     def nodes_per_read(self) -> int:
@@ -464,7 +476,12 @@ class Session:
             if waiting + sum(self._unstored.values()) < UNSTORED_BYTES:
                 return
             self._room.clear()
-            await self._room.wait()
+            self._holding += 1
+            try:
+                await self._room.wait()
+            finally:
+                self._holding -= 1
+                self._held_until = asyncio.get_running_loop().time()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the session lasts; its failure is the session's."""
@@ -542,14 +559,16 @@ class Session:
     async def renew(self) -> None:
         """Renew the secure channel for as long as the session lasts."""
         while self.open:
-            await asyncio.sleep(self._client.secure_channel_timeout / 1000 * RENEW_AT)
+            await asyncio.sleep(max(LEAST_RENEW_S, self._client.secure_channel_timeout / 1000 * RENEW_AT))
             await self.ask(self._client.open_secure_channel(renew=True))
             self._client.uaclient.revolve_security_token()
 
     async def keep(self) -> None:
         """Look at the server now and then, for as long as the session lasts: it shall not fall asleep."""
         while self.open:
-            await asyncio.sleep(LOOK_S)
+            # A session ends when nothing is asked in its time, and publish requests may wait for longer.
+            timeout_s = max(LEAST_RENEW_S, self._client.session_timeout / 1000)
+            await asyncio.sleep(min(LOOK_S, timeout_s / 2))
             await self.look_around()
 
     @property

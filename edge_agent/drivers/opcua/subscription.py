@@ -102,6 +102,7 @@ class GroupSubscription:
         self._limits = limits_of(device)
         self._going: Going | None = None
         self._silent = 0
+        self._keepalive = 0, 0.0
         self._begun_ns: int | None = None
         self._digest: tuple[tuple[Sequence[str], Sequence[object]], str] | None = None
 
@@ -152,8 +153,7 @@ class GroupSubscription:
             return None
         going.known_ns = mark.time_ns
         going.absent = {int(each) for each in absent.split(",") if each}
-        # No server gives a sign of life more often than it publishes.
-        going.silence_s = _silence_s(max(self._group.keepalive_s, self._group.interval_s))
+        going.silence_s = _silence_s(self._keepalive_s(mark.subscription))
         session.listen(going.subscription, going.inbox)
         self._filters.taken_over()
         held = [each for each in held if each >= going.next]
@@ -165,6 +165,13 @@ class GroupSubscription:
             session="the same" if going.here else "another",
         )
         return held
+
+    def _keepalive_s(self, subscription: int) -> float:
+        """How often a subscription gives a sign of life; of one of an earlier life, as it was asked for."""
+        if self._keepalive[0] == subscription:
+            return self._keepalive[1]
+        # No server gives one more often than it publishes.
+        return max(self._group.keepalive_s, self._group.interval_s)
 
     async def _let_go(self, session: Session, subscription: int) -> None:
         try:
@@ -307,7 +314,9 @@ class GroupSubscription:
         parameters.RequestedLifetimeCount = ua.Counter(lifetime)
         parameters.PublishingEnabled = True
         made = await going.session.subscribe(parameters)
-        keepalive_s = made.RevisedPublishingInterval / 1000 * made.RevisedMaxKeepAliveCount
+        told_s = made.RevisedPublishingInterval / 1000 * made.RevisedMaxKeepAliveCount
+        keepalive_s = told_s if 0 < told_s < math.inf else count * group.interval_s
+        self._keepalive = made.SubscriptionId, keepalive_s
         going.subscription, going.next, going.silence_s = made.SubscriptionId, 1, _silence_s(keepalive_s)
         going.session.listen(going.subscription, going.inbox)
         going.absent = set(range(len(self._columns.asked)))
@@ -397,7 +406,9 @@ class GroupSubscription:
 
     async def _wait(self, going: Going, now: float, over_at: float) -> None:
         """Wait for the inbox; a subscription that keeps silent for too long ends its session."""
-        left_s = going.inbox.heard_at + going.silence_s - now
+        since = going.session.asking_since
+        heard_at = now if since is None else max(since, going.inbox.heard_at)
+        left_s = heard_at + going.silence_s - now
         if left_s <= 0:
             self._silent = going.subscription
             going.session.fail_silent(DeviceError("timeout", f"no sign of life for {going.silence_s:g} s"))

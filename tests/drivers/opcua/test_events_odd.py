@@ -55,6 +55,7 @@ class FakeSession:
     listener: Listener | None = None
     failure: DeviceError | None = None
     resumed: bool = False
+    asking_since: float | None = 0.0
     server: str = "server"
 
     async def session(self) -> "FakeSession":

@@ -30,6 +30,7 @@ class FakeSession:
     namespaces = ("http://opcfoundation.org/UA/", "urn:acme")
     server = "server"
     resumed = False
+    asking_since: float | None = 0.0
 
     def __init__(self) -> None:
         self.failure: DeviceError | None = None

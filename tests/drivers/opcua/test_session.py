@@ -16,6 +16,7 @@ from edge_agent.drivers.opcua.notification import Notification
 from edge_agent.drivers.opcua.resolve import node_id
 from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.drivers.opcua.session import STRANGE_S, Bears, Session
+from edge_agent.errors import DeviceError
 from tests.flow.clock import at_once
 
 NOW = 1_760_000_000_000_000_000
@@ -39,14 +40,14 @@ class Heard:
 
 
 class FakeServer:
-    """What the library gives for the requests of one session. `publishes` are its answers, one after the other.
+    """What the library gives for the requests of one session. `publishes` are its answers, in order.
 
     Without any it says nothing. An answer is the bytes of one, or what the library raises.
     """
 
     def __init__(self) -> None:
         self.publishes: list[bytes | Exception] = []
-        self.asked = 0
+        self.asked = self.reads = 0
         self.started: datetime | None = datetime(2026, 3, 1, tzinfo=UTC)
         self.transferred: list[ua.TransferResult] = []
         self.deleted: list[int] = []
@@ -66,6 +67,7 @@ class FakeServer:
         return Buffer(answer)
 
     async def read(self, parameters: ua.ReadParameters) -> list[ua.DataValue]:
+        self.reads += 1
         values: list[Any] = [["http://opcfoundation.org/UA/"], 0, 0, 0, 0, self.started, None]
         return [
             ua.DataValue(ua.Variant(each)) for each, _ in zip(values, parameters.NodesToRead, strict=True)
@@ -86,7 +88,10 @@ class FakeServer:
 
 
 def session_of(server: FakeServer) -> Session:
-    client = cast("Client", SimpleNamespace(uaclient=server))
+    return session_on(cast("Client", SimpleNamespace(uaclient=server)))
+
+
+def session_on(client: Client) -> Session:
     connection = OpcUaConnection("plc", "opc.tcp://127.0.0.1:4840", timeout_s=5.0)
     return Session(client, connection, ServerClock("plc", lambda: NOW), Bears())
 
@@ -170,3 +175,38 @@ async def test_answer_that_cannot_be_decoded_ends_the_session_and_is_no_bug() ->
     assert session.failure.reason == "wrong_answer"
     assert session.left is None
     await session.close()
+
+
+@at_once
+async def test_channel_of_no_time_is_not_renewed_without_a_pause() -> None:
+    renewed = 0
+
+    async def open_secure_channel(*, renew: bool) -> None:
+        nonlocal renewed
+        renewed += renew
+
+    uaclient = SimpleNamespace(protocol=None, revolve_security_token=lambda: None)
+    client = SimpleNamespace(
+        uaclient=uaclient, secure_channel_timeout=0, open_secure_channel=open_secure_channel
+    )
+    session = session_on(cast("Client", client))
+
+    session.start(session.renew())
+    await asyncio.sleep(60.0)
+    session.fail(DeviceError("disconnected", "over"))
+    await session.close()
+
+    assert 0 < renewed <= 12
+
+
+@at_once
+async def test_session_of_a_short_time_is_kept_awake() -> None:
+    server = FakeServer()
+    client = cast("Client", SimpleNamespace(uaclient=server, session_timeout=12_000))
+    session = session_on(client)
+
+    session.start(session.keep())
+    await asyncio.sleep(60.0)
+    await session.close()
+
+    assert server.reads == 9
