@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any, Self
 
 import structlog
 from asyncua import Client, ua
+
+LONGEST_BYTES = 64 * 1024
+"""A certificate with its chain, and little beside it."""
 
 log = structlog.get_logger("opcua")
 
@@ -89,11 +93,10 @@ class Shelf:
         if self._file is None:
             return None
         try:
-            fields = json.loads(self._file.read_bytes())
-            left = Left(**{**fields, "logins": tuple((int(k), i, u) for k, i, u in fields["logins"])})
+            left = _left(json.loads(_read(self._file)))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, ua.UaError):
             left = None
         self.clear()
         return left
@@ -104,7 +107,9 @@ class Shelf:
             return
         new = self._file.with_suffix(".new")
         try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            new.unlink(missing_ok=True)
+            # One that lies there meanwhile is somebody else's, who could read it.
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(asdict(left), file)
             new.replace(self._file)
         except OSError as error:
@@ -115,6 +120,28 @@ class Shelf:
         if self._file is not None:
             with suppress(OSError):
                 self._file.unlink()
+
+
+def _read(file: Path) -> bytes:
+    """What is in a file of ours. Raises OSError, PermissionError for what is not ours or is no file."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as opened:
+        facts = os.fstat(handle)
+        if facts.st_uid != os.geteuid() or not stat.S_ISREG(facts.st_mode):
+            raise PermissionError("not a file of ours")
+        return opened.read(LONGEST_BYTES)
+
+
+def _left(fields: Any) -> Left:  # noqa: ANN401 - whatever lies there
+    """What it takes to go on. Raises whatever comes of fields that are none."""
+    logins = tuple((int(kind), str(id_), str(uri)) for kind, id_, uri in fields["logins"])
+    left = Left(**{**fields, "logins": logins})
+    ua.NodeId.from_string(left.token)
+    for kind, _, _ in logins:
+        ua.UserTokenType(kind)
+    for text in (left.nonce, left.server_certificate):
+        base64.b64decode(text, validate=True)
+    return left
 
 
 def _text(given: bytes | None) -> str:
