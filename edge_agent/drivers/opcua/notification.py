@@ -32,6 +32,10 @@ Event = tuple[int, Sequence[Answer]]
 """The handle of an item and the fields that it was asked for, in their order."""
 
 
+TRANSFERRED: int = ua.StatusCodes.GoodSubscriptionTransferred
+"""Another session has the subscription now: this one hears no more of it (OPC UA Part 4, 5.14.7)."""
+
+
 class Notification(NamedTuple):
     """What a server tells of one subscription; without news it is a sign of life.
 
@@ -71,7 +75,9 @@ def of_message(subscription: int, message: ua.NotificationMessage) -> Notificati
             items += [(item.ClientHandle, answer_of(item.Value)) for item in data.MonitoredItems]
         elif isinstance(data, ua.EventNotificationList):
             events += [(each.ClientHandle, [*map(of_variant, each.EventFields)]) for each in data.Events]
-        elif isinstance(data, ua.StatusChangeNotification) and not data.Status.is_good():
+        elif isinstance(data, ua.StatusChangeNotification) and (
+            not data.Status.is_good() or data.Status.value == TRANSFERRED
+        ):
             ended = data.Status.value
     has_news = bool(message.NotificationData)
     sent_ns = ns_of(message.PublishTime)

@@ -17,6 +17,8 @@ REFERENCES = 1000
 """References of a node that one answer may hold; the rest comes by continuation points."""
 ATTRIBUTES_PER_READ = 500
 """Attributes that one request asks for where the server sets no limit."""
+MOST_CALLS = 10_000
+"""For what hangs on some nodes: a server that never comes to an end shall not be asked for ever."""
 _NO_POINTS = ua.StatusCodes.BadNoContinuationPoints
 
 
@@ -96,7 +98,11 @@ class Questions:
     async def _continued(self, results: Sequence[ua.BrowseResult]) -> None:
         """Ask for more until nothing is left; what was refused then stands in the status of the result."""
         pending = [result for result in results if result.ContinuationPoint]
+        calls = 0
         while pending:
+            calls += 1
+            if calls > MOST_CALLS:
+                raise DeviceError("BadContinuationPointInvalid", "references without an end")
             parameters = ua.BrowseNextParameters()
             parameters.ReleaseContinuationPoints = False
             parameters.ContinuationPoints = [result.ContinuationPoint for result in pending]

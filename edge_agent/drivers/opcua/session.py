@@ -33,7 +33,7 @@ from edge_agent.drivers.opcua.answer import ns_of
 from edge_agent.drivers.opcua.batches import TOO_MUCH, UNBOUNDED, Batches
 from edge_agent.drivers.opcua.failure import ENDING, translated
 from edge_agent.drivers.opcua.left import Left
-from edge_agent.drivers.opcua.notification import Notification, notification, of_message
+from edge_agent.drivers.opcua.notification import TRANSFERRED, Notification, notification, of_message
 from edge_agent.drivers.opcua.resolve import node_id
 from edge_agent.drivers.opcua.server_clock import ServerClock
 from edge_agent.errors import DeviceError
@@ -413,7 +413,11 @@ class Session:
                 return None
             raise
         # Some servers answer with an empty notification for one that they do not have.
-        return of_message(subscription, message) if message.SequenceNumber == sequence else None
+        if message.SequenceNumber != sequence:
+            return None
+        told = of_message(subscription, message)
+        # It was ours before it was brought here.
+        return told._replace(ended=0) if told.ended == TRANSFERRED else told
 
     async def delete(self, subscription: int) -> None:
         """Let a subscription go. Raises DeviceError."""

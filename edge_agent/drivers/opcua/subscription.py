@@ -33,7 +33,7 @@ from edge_agent.drivers.opcua.answer import SEMANTICS
 from edge_agent.drivers.opcua.columns import Columns, timestamps
 from edge_agent.drivers.opcua.filters import Filters
 from edge_agent.drivers.opcua.history import Recorded
-from edge_agent.drivers.opcua.inbox import Inbox
+from edge_agent.drivers.opcua.inbox import LAST_SEQUENCE, Inbox
 from edge_agent.drivers.opcua.notification import Item, Notification
 from edge_agent.drivers.opcua.reading import code_of, limits_of, read
 from edge_agent.drivers.opcua.session import NO_SUBSCRIPTION, Session
@@ -42,7 +42,6 @@ from edge_agent.drivers.opcua.values import BAD, name
 from edge_agent.errors import DeviceError
 from edge_agent.ports import Clock, News
 
-LAST_SEQUENCE = 0xFFFFFFFF  # then comes 1 (OPC UA Part 4, 7.8)
 LATE_S = 1.0
 """How long a notification may stay out behind a later one before it is asked for again."""
 ABSENT_S = 2.0, 60.0
@@ -143,13 +142,14 @@ class GroupSubscription:
         if mark is None or not mark.server or mark.server != session.server:
             return None
         going.subscription, going.next, going.marked = mark.subscription, _following(mark.sequence), True
+        going.inbox.newest = mark.sequence
         held = await self._found(going)
         await self._sources.find(session)
         items, _, absent = mark.items.partition(":")
         if held is None or items != self._about(session) or mark.subscription == self._silent:
             if held is not None:
                 await self._let_go(session, mark.subscription)
-            going.subscription, going.marked = 0, False
+            going.subscription, going.marked, going.inbox = 0, False, Inbox()
             return None
         going.known_ns = mark.time_ns
         going.absent = {int(each) for each in absent.split(",") if each}
@@ -391,6 +391,10 @@ class GroupSubscription:
 
     async def _due(self, going: Going, now: float) -> News | None:
         """What has to be asked for by now: present values, what stays out, items that were not there."""
+        if going.inbox.anew:
+            # Ids of subscriptions are given again by some servers: this may be another client's by now.
+            await self._let_go(going.session, going.subscription)
+            raise DeviceError("stale", "the subscription is another one")
         if going.unsure:
             return await self._read(going)
         if _is_late(going, now):
@@ -512,6 +516,13 @@ def _digest(group: Group, tags: Sequence[Tag], known: tuple[Sequence[str], Seque
     """
     namespaces, *rest = known
     what = [(tag.name, tag.opcua.place, tag.opcua.field, tag.deadband, tag.percent) for tag in tags]
-    how = (group.interval_s, group.sampling_s, group.queue, group.keepalive_s, group.lifetime_s)
+    how = (
+        group.interval_s,
+        group.sampling_s,
+        group.queue,
+        group.keepalive_s,
+        group.lifetime_s,
+        group.timestamp,  # which times the items of a server tell
+    )
     where = [(each, i) for i, each in enumerate(namespaces) if each in {tag.opcua.namespace for tag in tags}]
     return hashlib.sha256(repr((what, how, where, rest)).encode()).hexdigest()[:8]

@@ -113,14 +113,18 @@ def test_text_that_is_no_utf8_is_kept_as_the_library_keeps_it() -> None:
     assert notification(body) == library(body)
 
 
-def test_end_of_a_subscription_is_told_with_its_status() -> None:
+TIMED_OUT, TAKEN_BY_ANOTHER_SESSION = 0x800A0000, 0x002D0000
+
+
+@pytest.mark.parametrize("status", [TIMED_OUT, TAKEN_BY_ANOTHER_SESSION])
+def test_end_of_a_subscription_is_told_with_its_status(status: int) -> None:
     message = response([], 3)
-    change = ua.StatusChangeNotification(Status=ua.StatusCode(ua.UInt32(0x800A0000)))
+    change = ua.StatusChangeNotification(Status=ua.StatusCode(ua.UInt32(status)))
     message.Parameters.NotificationMessage.NotificationData = [change]
 
     told = notification(struct_to_binary(message))
 
-    assert (told.ended, told.has_news, told.sequence) == (0x800A0000, True, 3)
+    assert (told.ended, told.has_news, told.sequence) == (status, True, 3)
 
 
 def test_events_are_told_with_their_fields_and_are_no_samples() -> None:

@@ -1,15 +1,16 @@
-"""When a subscription that tells nothing is dead, and when it is not."""
+"""When a subscription that tells nothing is dead, and when it is not; when it is not ours any more."""
 
 import asyncio
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 from asyncua import ua
 from typing_extensions import override
 
-from edge_agent.config.settings import Device, NodeLimits, Profile
+from edge_agent.config.settings import Device, Group, NodeLimits, Profile
+from edge_agent.core.mark import Mark
 from edge_agent.drivers.opcua.driver import OpcUaDevice
 from edge_agent.drivers.opcua.notification import Notification
 from edge_agent.drivers.opcua.wire import SessionWire
@@ -24,12 +25,19 @@ class Quiet(FakeSession):
 
     def __init__(self, interval_ms: float = 100.0, keepalive_count: int = 50) -> None:
         super().__init__()
+        self.deleted: list[int] = []
         self.revised = ua.Duration(interval_ms), keepalive_count
 
     @override
     async def subscribe(self, _parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         interval, count = self.revised
         return ua.CreateSubscriptionResult(ua.IntegerId(SUBSCRIPTION), interval, 600, count)
+
+    async def delete(self, subscription: int) -> None:
+        self.deleted.append(subscription)
+
+    async def server_time_ns(self) -> int | None:
+        return NOW
 
     def has(self, _subscription: int) -> bool:
         return True
@@ -46,6 +54,10 @@ class Quiet(FakeSession):
             self.listener.end()
 
 
+def mark_of(heard: "Heard") -> Mark:
+    return next(news.mark for news in heard.news if news.mark is not None)
+
+
 @dataclass
 class Heard:
     """What came until the session ended, if it did."""
@@ -54,9 +66,9 @@ class Heard:
     failure: DeviceError | None = None
 
 
-def subscriber_of(session: FakeSession) -> Subscriber:
-    profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": GROUP}, TAGS, NodeLimits())
-    device = Device("press", profile, "plc", 1, {"fast": GROUP}, TAGS)
+def subscriber_of(session: FakeSession, group: Group = GROUP) -> Subscriber:
+    profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": group}, TAGS, NodeLimits())
+    device = Device("press", profile, "plc", 1, {"fast": group}, TAGS)
     return OpcUaDevice(cast("SessionWire", session), device, b"{}", lambda: NOW).subscriber("fast")
 
 
@@ -110,7 +122,7 @@ async def test_subscription_that_goes_on_is_as_slow_with_its_signs_of_life_as_it
     session = Quiet(1000.0, 60)
     subscriber = subscriber_of(session)
     first = await heard(session, subscriber, 1.0, force(1, 2.0))
-    mark = next(news.mark for news in first.news if news.mark is not None)
+    mark = mark_of(first)
 
     changes = subscriber.changes(mark)
     async with aclosing(changes):
@@ -130,3 +142,38 @@ async def test_server_that_is_not_asked_is_not_silent() -> None:
     subscriber = subscriber_of(session)
 
     assert (await heard(session, subscriber, 100.0)).failure is None
+
+
+@at_once
+async def test_numbers_that_begin_anew_let_the_subscription_go() -> None:
+    session = Quiet()
+    subscriber = subscriber_of(session)
+    mark = replace(mark_of(await heard(session, subscriber, 1.0, force(1, 2.0))), sequence=57)
+    found: list[News] = []
+
+    async def follow() -> None:
+        async with aclosing(subscriber.changes(mark)) as changes:
+            async for news in changes:
+                found.append(news)  # noqa: PERF401 - they are looked at when it has ended
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0.01)
+    session.tell(force(1, 99.0))
+    with pytest.raises(DeviceError, match="another one"):
+        await following
+
+    assert session.deleted == [SUBSCRIPTION]
+    assert [scan.values for news in found for scan in news.scans if not news.complete] == []
+
+
+@at_once
+async def test_subscription_that_tells_other_times_is_not_taken_over() -> None:
+    session = Quiet()
+    mark = mark_of(await heard(session, subscriber_of(session), 1.0, force(1, 2.0)))
+
+    changes = subscriber_of(session, replace(GROUP, timestamp="source")).changes(mark)
+    async with aclosing(changes):
+        first = await anext(changes)
+
+    assert first.loss == "source:lost"
+    assert session.deleted == [SUBSCRIPTION]
