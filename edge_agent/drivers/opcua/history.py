@@ -25,11 +25,12 @@ log = structlog.get_logger("opcua")
 
 
 class Recorded:
-    """What a server has recorded between two times (UTC in ns), the first one left out.
+    """What a server has recorded between two times (UTC in ns).
 
-    `nodes` are what is asked for, by handle, `known` the times of samples that columns have had by another
-    way. `whole` says afterwards that nothing of it is missing, as far as can be told: that a history which
-    was said to be there has what is known to lie in it. One that is written late, or not at all, has not.
+    `nodes` are what is asked for, by handle; `around` are the times of the samples that columns have had by
+    another way, before and behind. `whole` says afterwards that nothing of it is missing, as far as can be
+    told: that a history which was said to be there has what is known to lie in it. One that is written late,
+    or not at all, has not.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Recorded:
         nodes: Sequence[tuple[int, ua.NodeId]],
         columns: Columns,
         span: tuple[int, int],
-        known: Mapping[int, int],
+        around: tuple[Mapping[int, int], Mapping[int, int]],
         clock: Clock,
     ) -> None:
         self._session = session
@@ -46,6 +47,7 @@ class Recorded:
         self._columns = columns
         self._start_ns, self._end_ns = span
         self._clock = clock
+        self._had, known = around
         self._known = {i: at for i, at in known.items() if self._start_ns < at <= self._end_ns}
         self._newest: dict[int, int] = {}
         self._calls = 0
@@ -110,11 +112,14 @@ class Recorded:
         now_ns = self._clock()
         by_time: dict[int, list[tuple[int, Answer]]] = {}
         for i, answer in items:
-            time_ns = answer.source_ns
-            if time_ns is not None and self._start_ns < time_ns <= self._end_ns:
+            time_ns, of = answer.source_ns, self._columns.asked[i].columns
+            if time_ns is None or not self._start_ns <= time_ns <= self._end_ns:
+                continue
+            for column in of:
+                self._newest[column] = max(time_ns, self._newest.get(column, 0))
+            # Where it is not known what was told, once more is better than not at all.
+            if any(time_ns > self._had.get(column, 0) for column in of):
                 by_time.setdefault(time_ns, []).append((i, answer))
-                for column in self._columns.asked[i].columns:
-                    self._newest[column] = max(time_ns, self._newest.get(column, 0))
         return [
             replace(scan, filled=True)
             for time_ns in sorted(by_time)

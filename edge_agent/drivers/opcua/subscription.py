@@ -100,6 +100,7 @@ class GroupSubscription:
         self._clock = clock
         self._limits = limits_of(device)
         self._going: Going | None = None
+        self._had: dict[int, int] = {}
         self._silent = 0
         self._keepalive = 0, 0.0
         self._begun_ns: int | None = None
@@ -207,7 +208,7 @@ class GroupSubscription:
         if known_ns is not None:
             going.known_ns = await self._until_ns(going)
             lost = News(loss=SOURCE_LOST, until_ns=going.known_ns)
-            async for news in self._filled(going, lost, known_ns, times_of(present)):
+            async for news in self._filled(going, lost, known_ns, times_of(present), self._had):
                 yield news
         self._begun_ns = going.session.time_ns(self._clock()) - BEGUN_NS
         yield present
@@ -219,11 +220,15 @@ class GroupSubscription:
         What it has queued comes next; the values that are read then are newer.
         """
         for sequence in held:
-            yield await self._again(going, sequence)
+            async with aclosing(self._behind(going, await self._again(going, sequence))) as whole:
+                async for news in whole:
+                    yield news
         while going.here and (message := await self._still(going)) is not None:
             going.session.count("republished")
             going.next = _following(going.next)
-            yield self._news(going, message)
+            async with aclosing(self._behind(going, self._news(going, message))) as whole:
+                async for news in whole:
+                    yield news
         # What was asked for again is no word on what is queued, though it came just now.
         going.inbox.alive = False
         queued = await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
@@ -258,17 +263,20 @@ class GroupSubscription:
 
     async def _behind(self, going: Going, news: News) -> AsyncGenerator[News, None]:
         """News, behind what fills the loss in it."""
+        had = self._had
+        if self._group.history_s and news.scans:
+            self._had = {**had, **times_of(news)}
         if not news.loss or not self._group.history_s or going.known_ns is None:
             yield news
         elif news.scans:
             known = times_of(News(news.scans[:1]))  # each column's first behind the loss
-            async for each in self._filled(going, news, going.known_ns, known):
+            async for each in self._filled(going, news, going.known_ns, known, had):
                 yield each
         else:
             # The values that are read close it, and say up to when something may be missing.
             present = await self._read(going)
             lost = replace(news, until_ns=await self._until_ns(going))
-            async for each in self._filled(going, lost, going.known_ns, times_of(present)):
+            async for each in self._filled(going, lost, going.known_ns, times_of(present), had):
                 yield each
             yield present
         if news.known_ns is not None:
@@ -280,20 +288,27 @@ class GroupSubscription:
         return server_ns or self._clock()
 
     async def _filled(
-        self, going: Going, news: News, known_ns: int, known: Mapping[int, int]
+        self, going: Going, news: News, known_ns: int, known: Mapping[int, int], had: Mapping[int, int]
     ) -> AsyncGenerator[News, None]:
         """Lossy news, behind what the server has recorded meanwhile: no loss if that is all of it."""
         if not self._group.history_s:
             yield news
             return
         until_ns = news.until_ns or min((scan.time_ns for scan in news.scans), default=self._clock())
+        if not news.scans:
+            # Sources may be ahead of their server; what was read just now is recorded behind what was lost.
+            until_ns = max([until_ns, *known.values()])
+        if until_ns <= known_ns:
+            yield news  # a clock was set back: nobody can say which of what is recorded was lost
+            return
         start_ns = max(known_ns, until_ns - round(self._group.history_s * 1e9))
         if known_ns < start_ns:
             yield News(loss=news.loss, until_ns=start_ns)
         session, absent = going.session, going.absent
         nodes = enumerate(await self._sources.find(session))
         there = [(i, node) for i, node in nodes if not isinstance(node, str) and i not in absent]
-        recorded = Recorded(session, there, self._columns, (start_ns, until_ns), known, self._clock)
+        span = start_ns, until_ns
+        recorded = Recorded(session, there, self._columns, span, (had, known), self._clock)
         count = 0
         async for scans in recorded.scans():
             count += len(scans)
@@ -467,8 +482,11 @@ class GroupSubscription:
         if self._group.timestamp == "agent":
             return self._clock()
         times = [max(scan.time_ns for scan in scans)] if scans else []
-        # What is missing later is younger than either, also where the sources differ from their server.
-        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
+        # What is missing later was sampled later than either, also where the sources differ from their
+        # server; a source may have had it up to one sampling before.
+        sampled = self._group.timestamp == "source" and self._group.events is None
+        before_ns = round(self._group.sampling_s * 1e9) if sampled else 0
+        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock()) - before_ns
 
     def _about(self, session: Session) -> str:
         """A hash of what is subscribed to, and how.
