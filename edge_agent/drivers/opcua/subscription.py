@@ -101,6 +101,7 @@ class GroupSubscription:
         self._limits = limits_of(device)
         self._going: Going | None = None
         self._had: dict[int, int] = {}
+        self._told_of_queues = False
         self._silent = 0
         self._keepalive = 0, 0.0
         self._begun_ns: int | None = None
@@ -349,6 +350,7 @@ class GroupSubscription:
         async def make(part: list[tuple[int, ua.NodeId]]) -> list[int]:
             items = [self._item(*each) for each in part]
             results = await session.add_items(going.subscription, items, timestamps(self._group))
+            self._note_queues(results)
             return [result.StatusCode.value for result in results]
 
         while wanted:
@@ -368,6 +370,25 @@ class GroupSubscription:
         # That says nothing of the others, whose samples may still be on their way.
         scans = (self._columns.refused(refused, self._clock()),) if refused else ()
         return News(scans, known_ns=going.known_ns)
+
+    def _note_queues(self, made: Sequence[ua.MonitoredItemCreateResult]) -> None:
+        """Tell once of queues of one sample: they run over without a word (OPC UA Part 4, 7.22)."""
+        short = [
+            each
+            for each in made
+            if each.StatusCode.value >> 30 < BAD
+            and each.RevisedQueueSize == 1 < self._group.queue
+            and each.RevisedSamplingInterval / 1000 < self._group.interval_s
+        ]
+        if short and not self._told_of_queues:
+            self._told_of_queues = True
+            log.warning(
+                "server keeps one sample a tag",
+                device=self._device.name,
+                group=self._group.name,
+                asked_for=self._group.queue,
+                advice="what changes twice within publishing is lost; write publishing as short as sampling",
+            )
 
     def _item(self, i: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
         request = ua.MonitoredItemCreateRequest()

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
+import structlog
 from asyncua import ua
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from edge_agent.config.settings import Device, Group, NodeLimits, Profile
@@ -26,12 +28,19 @@ class Quiet(FakeSession):
     def __init__(self, interval_ms: float = 100.0, keepalive_count: int = 50) -> None:
         super().__init__()
         self.deleted: list[int] = []
+        self.items = ua.MonitoredItemCreateResult()
         self.revised = ua.Duration(interval_ms), keepalive_count
 
     @override
     async def subscribe(self, _parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         interval, count = self.revised
         return ua.CreateSubscriptionResult(ua.IntegerId(SUBSCRIPTION), interval, 600, count)
+
+    @override
+    async def add_items(
+        self, _subscription: int, items: list[ua.MonitoredItemCreateRequest], _timestamps: object
+    ) -> list[ua.MonitoredItemCreateResult]:
+        return [self.items for _ in items]
 
     async def delete(self, subscription: int) -> None:
         self.deleted.append(subscription)
@@ -177,3 +186,23 @@ async def test_subscription_that_tells_other_times_is_not_taken_over() -> None:
 
     assert first.loss == "source:lost"
     assert session.deleted == [SUBSCRIPTION]
+
+
+@pytest.mark.parametrize(("sampling_ms", "told"), [(50.0, 1), (100.0, 0)])
+def test_queue_of_one_sample_that_may_run_over_without_a_word_is_told_once(
+    sampling_ms: float, told: int
+) -> None:
+    @at_once
+    async def twice() -> None:
+        session = Quiet()
+        session.items.RevisedQueueSize = ua.Counter(1)
+        session.items.RevisedSamplingInterval = ua.Duration(sampling_ms)
+        subscriber = subscriber_of(session)
+        for _ in range(2):
+            await heard(session, subscriber, 1.0)
+
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        twice()
+
+    assert [each["event"] for each in logs].count("server keeps one sample a tag") == told
