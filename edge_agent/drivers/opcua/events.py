@@ -19,6 +19,7 @@ from edge_agent.config.settings import Device, Group
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, Schema, bad
 from edge_agent.drivers.opcua.answer import Answer
+from edge_agent.drivers.opcua.batches import TOO_MUCH
 from edge_agent.drivers.opcua.columns import Columns
 from edge_agent.drivers.opcua.event_columns import EventColumns, severity_of, type_of
 from edge_agent.drivers.opcua.event_filter import (
@@ -32,6 +33,7 @@ from edge_agent.drivers.opcua.event_filter import (
     asked,
 )
 from edge_agent.drivers.opcua.notification import Notification
+from edge_agent.drivers.opcua.orders import PERHAPS_DONE
 from edge_agent.drivers.opcua.resolve import node_id, resolved
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.sources import Sources
@@ -139,6 +141,9 @@ class EventSubscription(GroupSubscription):
                 _owe(going, REFRESH_S[0])
             elif why:
                 self._once("conditions cannot be refreshed", why)
+            if why in PERHAPS_DONE | TOO_MUCH:
+                _owe(going, self._patience_s)
+                self._patience_s = min(2 * self._patience_s, REFRESH_S[1])
         return News(known_ns=going.known_ns)
 
     @override

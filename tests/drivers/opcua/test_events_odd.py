@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -196,6 +197,16 @@ async def test_a_refresh_that_is_refused_for_now_is_asked_for_again() -> None:
 
     first, second = session.refreshed_at
     assert second - first == pytest.approx(10.0, abs=1.0)
+
+
+@at_once
+async def test_a_refresh_without_an_answer_is_asked_for_again_later_and_later() -> None:
+    session = FakeSession(refreshes=[ua.StatusCodes.BadTimeout] * 3)
+
+    await followed(session, lambda _: len(session.refreshed_at) == 4)
+
+    waits = [after - before for before, after in pairwise(session.refreshed_at)]
+    assert waits == pytest.approx([10.0, 20.0, 40.0], abs=1.0)
 
 
 @at_once
