@@ -49,10 +49,10 @@ async def test_an_alarm_is_raised_acknowledged_and_over_with_its_fields(node_opc
     assert (over["active"], over["acked"], over["severity"]) == (False, True, 0)
     assert raised.pop("id") not in {over["id"], acked["id"]}
     assert str(raised.pop("condition_id")).endswith("s=FüllstandAlarm")
+    assert str(raised.pop("source")).endswith(":Füllstand")  # its own text has the index of a namespace
     assert raised == {
         "type": "ExclusiveLevelAlarmType",
         "severity": 150,
-        "source": "2:Füllstand",
         "message": "Condition is 90.000 and state is High",
         "condition_name": "Füllstand",
         "active": True,

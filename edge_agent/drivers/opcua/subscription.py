@@ -217,7 +217,12 @@ class GroupSubscription:
             going.session.count("republished")
             going.next = _following(going.next)
             yield self._news(going, message)
-        yield await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+        # What was asked for again is no word on what is queued, though it came just now.
+        going.inbox.alive = False
+        queued = await self._next(going, within_s=max(1.0, 2 * self._group.interval_s))
+        async with aclosing(self._behind(going, queued)) as whole:
+            async for news in whole:
+                yield news
         yield await self._read(going)
 
     async def _still(self, going: Going) -> Notification | None:

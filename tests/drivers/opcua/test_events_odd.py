@@ -90,6 +90,12 @@ class FakeSession:
     def listen(self, _subscription: int, listener: Listener) -> None:
         self.listener = listener
 
+    def abandon(self, subscription: int) -> None:
+        self.forget(subscription)
+
+    def time_ns(self, now_ns: int) -> int:
+        return now_ns
+
     def forget(self, _subscription: int) -> None:
         self.listener = None
 
