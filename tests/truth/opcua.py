@@ -50,8 +50,9 @@ SOUND_S = (1.0, 4.0)
 """Between two faults."""
 SETTLE_S = 90.0
 """After the last fault, until everything has to be there: some tries to connect, on a busy machine."""
-SETTLED = 40
-"""Ticks behind the last fault that have to be told in order; by then what was before them has been."""
+SETTLED = 20
+"""Ticks behind the last fault that have to be told; by then what was before them has been. With so many
+more the judge is tried."""
 KEPT = 32
 """Records of the end with which the judge is tried."""
 
@@ -172,8 +173,9 @@ class _Job:
         await self._switch(Faults())
         over_at = loop.time() + SETTLE_S
         until = self._now
-        while self._judge.newest < until + SETTLED and loop.time() < over_at:  # noqa: ASYNC110 - a judge is asked
-            await asyncio.sleep(0.2)
+        await self._told(until + SETTLED, over_at)
+        self._kept.clear()
+        await self._told(self._judge.newest + SETTLED, over_at)
         await self._end()
         commit.cancel()
         watch.cancel()
@@ -181,6 +183,12 @@ class _Job:
         self.result.tally = self._judge.settle(until)
         self.result.blind = self._tried()
         return self.result
+
+    async def _told(self, tick: int, over_at: float) -> None:
+        """Wait until this tick has been told, or the time is over."""
+        loop = asyncio.get_running_loop()
+        while self._judge.newest < tick and loop.time() < over_at:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.2)
 
     # The agent
 
@@ -230,7 +238,7 @@ class _Job:
     def _tried(self) -> list[str]:
         """What the judge does not see in the records of the end, which are sound."""
         sound = [scan for scan in self._kept if scan.quality is None]
-        return blind(self._tags, sound) if len(sound) > KEPT // 2 else ["nothing to try it with"]
+        return blind(self._tags, sound) if len(sound) > 8 else ["nothing to try it with"]
 
     # What befalls it
 
