@@ -257,16 +257,17 @@ class _Job:
         await self._switch(Faults(missing=self.plc.faults.missing, bad=self.plc.faults.bad))
 
     async def _switch(self, faults: Faults) -> None:
+        sure = self._now  # ticks behind it may be told late, and then as it is by then
         await self.plc.show()  # what was to be told until now is told as it was
         before = self.plc.faults.missing | self.plc.faults.bad
         await self.plc.switch(faults)
-        self._note(before, faults.missing | faults.bad)
+        self._note(before, faults.missing | faults.bad, sure)
 
-    def _note(self, before: frozenset[str], after: frozenset[str]) -> None:
+    def _note(self, before: frozenset[str], after: frozenset[str], sure: int) -> None:
         for name in after - before:
             self._unsound[name] = self._now
         for name in before - after:
-            self._judge.unsound(name, self._unsound.pop(name), self._now)
+            self._judge.unsound(name, self._unsound.pop(name), self._now, sure)
 
     async def _cut(self) -> None:
         for _ in range(self._random.choice((1, 1, 2, 3))):

@@ -52,6 +52,12 @@ A controller whose program is loaded has its nodes back within seconds.
 """
 BEGUN_NS = 1_000_000_000
 """How much earlier than it looks a subscription may have begun, by the clock of a server that is far away."""
+FADE = 0.9
+"""What is left with each notification of the lag of samples before it."""
+MOST_LAG_NS = 60_000_000_000
+"""Samples that come later are the present values of sources that have not changed for long."""
+SETTLED = 2
+"""The first notification of a subscription holds the present values, however old they are."""
 SOURCE_LOST, OVERFLOWED = "source:lost", "source:overflow"
 
 log = structlog.get_logger("opcua")
@@ -80,6 +86,7 @@ class Going:
         self.silence_s = 0.0
         self.unsure = False
         self.known_ns: int | None = None
+        self.lag_ns = 0
         self.here = False
         self.marked = False
         self.ended: DeviceError | None = None
@@ -425,7 +432,7 @@ class GroupSubscription:
         going.session.held(told)
         going.session.count("notifications")
         about = f"{self._about(going.session)}:{','.join(map(str, sorted(going.absent)))}"
-        known_ns = self._known_ns(scans, told.sent_ns)
+        known_ns = self._known_ns(going, scans, told.sent_ns)
         mark = Mark(going.session.server, going.subscription, told.sequence, about, known_ns)
         return News(scans, mark, loss, until_ns=until_ns, known_ns=known_ns)
 
@@ -434,7 +441,7 @@ class GroupSubscription:
         sent_ns, going.inbox.alive_ns = going.inbox.alive_ns, None
         if sent_ns is None or going.inbox.lacks(going.next):
             return None
-        return self._known_ns((), sent_ns)
+        return self._known_ns(going, (), sent_ns)
 
     def _look_at(self, going: Going, items: Sequence[Item], odd: Sequence[Item]) -> None:
         """What items say beside their values; `odd` are those with a status code that is not 0."""
@@ -447,13 +454,21 @@ class GroupSubscription:
         if self._columns.structures.wanted:
             going.unsure = True  # a type that nobody has asked for: values are read when it is known
 
-    def _known_ns(self, scans: Sequence[Scan], sent_ns: int | None) -> int:
-        """Up to when everything is told behind what was sent then, by the clock of the samples."""
+    def _known_ns(self, going: Going, scans: Sequence[Scan], sent_ns: int | None) -> int:
+        """Up to when everything is told behind what was sent then, by the clock of the samples.
+
+        What is missing later is younger. A source whose times come late may have more from before it was
+        sent; as late as the samples were lately, the next ones may be.
+        """
         if self._group.timestamp == "agent":
             return self._clock()
-        times = [max(scan.time_ns for scan in scans)] if scans else []
-        # What is missing later is younger than either, also where the sources differ from their server.
-        return min(times if sent_ns is None else [*times, sent_ns], default=self._clock())
+        if sent_ns is None:
+            return max((scan.time_ns for scan in scans), default=self._clock())
+        going.lag_ns = int(going.lag_ns * FADE)
+        if scans and going.next > SETTLED:
+            oldest_ns = scans[0].time_ns + round(min(scans[0].offsets_ms or (0.0,)) * 1e6)
+            going.lag_ns = max(going.lag_ns, min(sent_ns - oldest_ns, MOST_LAG_NS))
+        return sent_ns - going.lag_ns
 
     def _about(self, session: Session) -> str:
         """A hash of what is subscribed to, and how.
