@@ -80,6 +80,7 @@ class Going:
         self.subscription = 0
         self.next = 1
         self.absent: set[int] = set()
+        self.refused: dict[int, str] = {}
         self.retry_at = 0.0
         self.patience = Backoff(lambda _, most: most, first_s=ABSENT_S[0], longest_s=ABSENT_S[1])
         self.late_at: float | None = None
@@ -230,6 +231,8 @@ class GroupSubscription:
         async with aclosing(self._behind(going, queued)) as whole:
             async for news in whole:
                 yield news
+        if going.absent:
+            yield await self._add_absent(going)
         yield await self._read(going)
 
     async def _still(self, going: Going) -> Notification | None:
@@ -254,7 +257,8 @@ class GroupSubscription:
         scan, status = await read(session, nodes, self._columns, self._group, self._limits, self._clock)
         if status & SEMANTICS:
             self._sources.doubt()
-        return News((scan,), complete=True)
+        # A value that nobody follows would look alive, and what it does until somebody does would be missing.
+        return News((self._columns.overlaid(scan, going.refused) if going.refused else scan,), complete=True)
 
     async def _behind(self, going: Going, news: News) -> AsyncGenerator[News, None]:
         """News, behind what fills the loss in it."""
@@ -349,6 +353,7 @@ class GroupSubscription:
         going.retry_at = asyncio.get_running_loop().time() + going.patience.after(0.0)
         # Such a tag may well be readable: a value that nobody follows would look alive for ever.
         # That says nothing of the others, whose samples may still be on their way.
+        going.refused = dict(refused)
         scans = (self._columns.refused(refused, self._clock()),) if refused else ()
         return News(scans, known_ns=going.known_ns)
 
