@@ -116,7 +116,12 @@ class GroupSubscription:
     def stored(self, mark: Mark) -> None:
         """What came up to this mark is durable, or named as lost: the server may forget it."""
         going = self._going
-        if going is not None and going.subscription == mark.subscription:
+        # A server that was started again gives out the same numbers for other things.
+        same = going is not None and (going.session.server, going.subscription) == (
+            mark.server,
+            mark.subscription,
+        )
+        if going is not None and same:
             going.session.acknowledge(mark.subscription, mark.sequence)
 
     async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
