@@ -161,7 +161,8 @@ class GroupSubscription:
         if held is None or items != self._about(session) or mark.subscription == self._silent:
             if held is not None:
                 await self._let_go(session, mark.subscription)
-            going.subscription, going.marked = 0, False
+            # What was had of it by the way has a number that the next one will give out too.
+            going.subscription, going.marked, going.inbox = 0, False, Inbox()
             return None
         going.known_ns = mark.time_ns
         going.absent = {int(each) for each in absent.split(",") if each}
