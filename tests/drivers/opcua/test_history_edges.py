@@ -56,7 +56,8 @@ class Past(FakeSession):
             for each in parameters.NodesToRead
         ]
 
-    async def server_time_ns(self) -> int | None:
+    @override
+    async def server_time_ns(self) -> int:
         return self.now_ns
 
     async def look_around(self) -> None:

@@ -42,12 +42,11 @@ class Quiet(FakeSession):
     ) -> list[ua.MonitoredItemCreateResult]:
         return [self.items for _ in items]
 
+    @override
     async def delete(self, subscription: int) -> None:
         self.deleted.append(subscription)
 
-    async def server_time_ns(self) -> int | None:
-        return NOW
-
+    @override
     def has(self, _subscription: int) -> bool:
         return True
 
