@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge_agent.cli.status import lines, well
 from edge_agent.demo.programs import free_port
 from edge_agent.sim.faults import Faults
@@ -67,6 +69,18 @@ def test_certificate_that_ends_soon_is_told_below_its_connection() -> None:
 
     assert "    the certificate of its server ends 2026-11-25" in list(lines(told))
     assert not well(told)
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "words"),
+    [(3600.0, ["    the clock of its server is 1 h 0 min ahead"]), (-12.0, ["    the clock of its server is 12 s behind"]), (9.0, []), (None, [])],
+)  # fmt: skip
+def test_clock_of_a_server_that_is_wrong_is_told_below_its_connection(
+    offset_s: float | None, words: list[str]
+) -> None:
+    told = answer(connections={"press": {**PRESS, "clock_offset_s": offset_s}})
+
+    assert [line for line in lines(told) if "clock" in line] == words
 
 
 def test_all_is_well_in_one_line_each() -> None:

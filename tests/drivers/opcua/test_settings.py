@@ -393,6 +393,8 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
     ("tag", "at", "message"),
     [
         ("{type: Int16}", "t:", "where is its value? write node: plc:s=GVL.x, or path: plc:Line1/plc:Speed from Objects on"),
+        ("{node: 'i=1', type: Real}", "Real", "unknown type 'Real'; a REAL of a PLC is Float"),
+        ("{node: 'i=1', type: 'DINT[8]'}", "'DINT", "unknown type 'DINT'; a DINT of a PLC is Int32"),
         ("{node: 'i=1', type: int16}", "int16", "unknown type 'int16' - did you mean 'Int16'?"),
         ("{node: 'i=1', group: fst}", "fst", "unknown group 'fst' - did you mean 'fast'?"),
         ("{node: 'i=1', address: 5}", "address", None),
