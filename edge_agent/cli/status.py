@@ -101,6 +101,8 @@ def _connection(name: str, each: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def _of_connection(each: Mapping[str, Any]) -> Iterator[str]:
+    if each.get("why"):
+        yield each["why"]
     if each["failures"]:
         yield "failed: " + ", ".join(f"{count} {reason}" for reason, count in each["failures"].items())
     offset_s = each.get("clock_offset_s")

@@ -35,6 +35,11 @@ class Gate:
         if asyncio.get_running_loop().time() < self._retry_at:
             raise DeviceError(self._reason, self._down or "lost; the next attempt waits a moment")
 
+    @property
+    def why(self) -> str:
+        """Why the connection cannot be opened, as the last attempt met it; empty when it can."""
+        return self._down
+
     def open(self) -> None:
         """Let the next attempt through whenever it comes: a person asks."""
         self._retry_at = 0.0

@@ -19,7 +19,10 @@ from edge_agent.ports import Clock, News, Subscriber
 RETRY_S = 1.0
 """Between two attempts; the driver decides which of them goes to the network."""
 QUIET_NS = 60_000_000_000
-"""A loss within a minute of one of the same kind is the same trouble: a queue may run over at each publishing."""
+"""A loss within a minute of one of the same kind is the same trouble.
+
+A queue that is too short runs over at each publishing.
+"""
 
 log = structlog.get_logger("device")
 

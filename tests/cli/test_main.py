@@ -55,10 +55,10 @@ def test_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["read", "press", "--config", "a.yaml", "force", "mode"], "cannot use force mode; options stand behind all else"),
+        (["read", "press", "--config", "a.yaml", "a", "b"], "cannot use a b; options stand behind all else"),
         (["endpoints", "plc", "--config", "a.yaml"], "cannot use --config a.yaml"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_placed_is_told_with_the_usage_of_its_command(
     argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

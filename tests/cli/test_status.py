@@ -73,8 +73,13 @@ def test_certificate_that_ends_soon_is_told_below_its_connection() -> None:
 
 @pytest.mark.parametrize(
     ("offset_s", "words"),
-    [(3600.0, ["    the clock of its server is 1 h 0 min ahead"]), (-12.0, ["    the clock of its server is 12 s behind"]), (9.0, []), (None, [])],
-)  # fmt: skip
+    [
+        (3600.0, ["    the clock of its server is 1 h 0 min ahead"]),
+        (-12.0, ["    the clock of its server is 12 s behind"]),
+        (9.0, []),
+        (None, []),
+    ],
+)
 def test_clock_of_a_server_that_is_wrong_is_told_below_its_connection(
     offset_s: float | None, words: list[str]
 ) -> None:
@@ -116,6 +121,15 @@ def test_failures_and_silent_units_stand_below_their_connection() -> None:
         "    failed: 1 exception:2, 7 timeout",
         "    unit 7 is silent: 5 times; asked again in 31 s",
         "    unit 9 is silent: 2 times; asked again in 0 s",
+    ]
+
+
+def test_connection_that_cannot_be_opened_says_why() -> None:
+    press = {**PRESS, "failures": {"BadTooManySessions": 3}, "why": "the server has no session left"}
+
+    assert list(lines(answer(connections={"press": press})))[4:6] == [
+        "    the server has no session left",
+        "    failed: 3 BadTooManySessions",
     ]
 
 

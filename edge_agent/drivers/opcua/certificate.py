@@ -74,8 +74,8 @@ def fingerprint(der: bytes) -> str:
 
 def pinned(text: str) -> str:
     """A fingerprint as we write it, however it was written. Raises ValueError, in words."""
-    digits = re.sub(r"[\s:]", "", text.removeprefix("sha256:")).upper()
-    if re.fullmatch("(SHA-?1)?[0-9A-F]{40}", digits):
+    digits = re.sub(r"[\s:]", "", re.sub("(?i)^sha-?(1|256):", "", text)).upper()
+    if re.fullmatch("[0-9A-F]{40}", digits):
         raise ValueError(f"that is a SHA-1 thumbprint; {_FINGERPRINT}, which edge-agent endpoints shows")
     if re.fullmatch("[0-9A-F]{64}", digits) is None:
         raise ValueError(_FINGERPRINT)
