@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from time import perf_counter
 
 from tests.truth import opcua
@@ -27,6 +28,9 @@ AT_A_TIME = 2
 SERVERS = 10
 """Servers that are followed at a time."""
 LONGEST_S = 240.0
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str]) -> int:
@@ -82,6 +86,12 @@ def _opcua(options: argparse.Namespace) -> int:
     print(f"\n{total.tally.values} values in {perf_counter() - began:.0f} s")
     for example in total.tally.examples[:20]:
         print(example)
+    for result in results:
+        if result.trace:
+            path = ROOT / "build" / f"truth-{result.name.replace(' ', '-')}.log"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join(result.trace) + "\n")
+            print(f"what {result.name} told, by ticks: {path.relative_to(ROOT)}")
     blind = sorted({each for result in results for each in result.blind})
     print(
         f"planted faults that the judge did not see: {', '.join(blind) or 'none'} (of {', '.join(PLANTED)})"

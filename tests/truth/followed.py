@@ -20,8 +20,8 @@ from edge_agent.sim.signals import TICK_NS
 from edge_agent.sim.truth import EXACT_IN_JSON, Truth
 
 EXAMPLES = 5
-OWN = ("bad:disconnected", "bad:timeout", "bad:stale")
-"""Qualities that the agent gives by itself, while the server may tell otherwise."""
+OWN = ("bad:disconnected", "bad:timeout", "bad:stale", "bad:BadSession", "bad:BadSubscription")
+"""Qualities that speak of the link or the session, as they begin: they say nothing of what a tag was."""
 HALF_MS, NEARLY_MS = TICK_NS / 2e6, TICK_NS / 2e6 - 10
 """In the middle of a tick, and less than half of one away from it: that tick and no other."""
 
@@ -127,7 +127,9 @@ class Judge:
             start_ns, end_ns = record.start_ns or 0, record.end_ns or 0
             self._gaps.append((start_ns // TICK_NS, -(-end_ns // TICK_NS)))
             return
-        if not record.full and (record.quality is None or not set(record.quality) <= set(OWN)):
+        if not record.full and (
+            record.quality is None or not all(each.startswith(OWN) for each in record.quality)
+        ):
             self.newest = max(self.newest, record.time_ns // TICK_NS)
         index = range(len(record.schema.columns)) if record.index is None else record.index
         for at, column in enumerate(index):
@@ -174,7 +176,7 @@ class Judge:
         if quality.startswith("bad:"):
             self.tally.bad += 1
             self.tally.reasons[quality.removeprefix("bad:")] += 1
-            if quality not in OWN and its.bad_from is None:
+            if not quality.startswith(OWN) and its.bad_from is None:
                 its.bad_from = tick
             return
         if its.bad_from is not None:

@@ -6,8 +6,8 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -24,6 +24,7 @@ from edge_agent.drivers.opcua.wire import SessionWire
 from edge_agent.flow.health import Health
 from edge_agent.flow.intake import Intake
 from edge_agent.flow.subscriber import Following, follow
+from edge_agent.ports import News, Subscriber
 from edge_agent.sim.faults import Faults, Late
 from edge_agent.sim.nodes import TYPES
 from edge_agent.sim.opcua import OpcUaPlc
@@ -50,8 +51,11 @@ SOUND_S = (1.0, 4.0)
 """Between two faults."""
 SETTLE_S = 90.0
 """After the last fault, until everything has to be there: some tries to connect, on a busy machine."""
-SETTLED = 40
-"""Ticks behind the last fault that have to be told in order; by then what was before them has been."""
+SETTLED = 20
+"""Ticks behind the last fault that have to be told; by then what was before them has been. With so many
+more the judge is tried."""
+TRACED = 3000
+"""Lines that are kept of what was told, for a run that was not right."""
 KEPT = 32
 """Records of the end with which the judge is tried."""
 
@@ -66,6 +70,7 @@ class Result:
     events: Counter[str] = field(default_factory=Counter)
     blind: list[str] = field(default_factory=list)
     late_ms: float = 0.0
+    trace: list[str] = field(default_factory=list)
 
 
 def run(numbers: Sequence[int], values: int, seed: int, longest_s: float) -> list[Result]:
@@ -97,12 +102,54 @@ def _tag(name: str, type_: BuiltIn) -> Tag:
     return Tag(name, GROUP.name, type_, Node(name, URI, f"s={name}", type_))
 
 
+class _Traced:
+    """A subscriber whose news is written down, for those that look for what went wrong."""
+
+    def __init__(self, subscriber: Subscriber, trace: Callable[[str], None]) -> None:
+        self._subscriber = subscriber
+        self._trace = trace
+
+    async def changes(self, mark: Mark | None) -> AsyncGenerator[News, None]:
+        """What the subscriber tells."""
+        self._trace(f"BEGIN behind {_marked(mark)}")
+        try:
+            async with aclosing(self._subscriber.changes(mark)) as changes:
+                async for news in changes:
+                    self._trace(_told(news))
+                    yield news
+        except BaseException as error:
+            self._trace(f"END {error!r}")
+            raise
+
+    def stored(self, mark: Mark) -> None:
+        """As it says."""
+        self._trace(f"stored {_marked(mark)}")
+        self._subscriber.stored(mark)
+
+
+def _marked(mark: Mark | None) -> str:
+    return "none" if mark is None else f"{mark.subscription}/{mark.sequence} of {mark.server[-15:]}"
+
+
+def _told(news: News) -> str:
+    ticks = sorted(scan.time_ns // TICK_NS for scan in news.scans)
+    span = f"{ticks[0]}..{ticks[-1]}" if ticks else "-"
+    columns = [len(scan.values) for scan in news.scans]
+    known, until = (
+        "-" if each is None else f"{each / TICK_NS:.2f}" for each in (news.known_ns, news.until_ns)
+    )
+    kind = "complete " if news.complete else ""
+    loss = f"LOSS {news.loss} " if news.loss else ""
+    return f"{loss}{kind}ticks {span} of {columns} mark {_marked(news.mark)} known {known} until {until}"
+
+
 class _Log:
     """What the buffer does: a group commit now and then; what was not durable is gone with a kill."""
 
-    def __init__(self, take: Callable[[Record], None]) -> None:
+    def __init__(self, take: Callable[[Record], None], trace: Callable[[str], None]) -> None:
         self.mark: Mark | None = None
         self.dead = False
+        self.trace = trace
         self._take = take
         self._pending: list[tuple[Record | Mark, asyncio.Future[None]]] = []
 
@@ -115,6 +162,9 @@ class _Log:
 
     def lose(self, gap: Gap) -> None:
         """A gap goes before what comes next."""
+        self.trace(
+            f"GAP {gap.reason} {(gap.start_ns or 0) / TICK_NS:.2f} to {(gap.end_ns or 0) / TICK_NS:.2f}"
+        )
         self.append(gap)
 
     async def commit(self) -> None:
@@ -150,7 +200,8 @@ class _Job:
         self.plc = OpcUaPlc(self._tags)
         self._judge = Judge(self._tags, f"{self.result.name}, seed {seed}", self._now)
         self._kept: deque[Scan] = deque(maxlen=KEPT)
-        self._log = _Log(self._judged)
+        self._lines: deque[str] = deque(maxlen=TRACED)
+        self._log = _Log(self._judged, self._trace)
         self._unsound: dict[str, int] = {}
         self._life: asyncio.Task[None] | None = None
 
@@ -172,15 +223,24 @@ class _Job:
         await self._switch(Faults())
         over_at = loop.time() + SETTLE_S
         until = self._now
-        while self._judge.newest < until + SETTLED and loop.time() < over_at:  # noqa: ASYNC110 - a judge is asked
-            await asyncio.sleep(0.2)
+        await self._told(until + SETTLED, over_at)
+        self._kept.clear()
+        await self._told(self._judge.newest + SETTLED, over_at)
         await self._end()
         commit.cancel()
         watch.cancel()
         await asyncio.wait([commit, watch])
         self.result.tally = self._judge.settle(until)
+        if not self.result.tally.right:
+            self.result.trace = list(self._lines)
         self.result.blind = self._tried()
         return self.result
+
+    async def _told(self, tick: int, over_at: float) -> None:
+        """Wait until this tick has been told, or the time is over."""
+        loop = asyncio.get_running_loop()
+        while self._judge.newest < tick and loop.time() < over_at:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.2)
 
     # The agent
 
@@ -205,7 +265,7 @@ class _Job:
         schema = made.schemas[GROUP.name]
         follower = Follower(schema, heartbeat_ns=round(GROUP.heartbeat_s * 1e9), resolution_ns=1_000_000)
         following = Following(
-            made.subscriber(GROUP.name),
+            _Traced(made.subscriber(GROUP.name), self._trace),
             schema,
             follower,
             Intake(schema, follower, self._log.append, self._log.lose),
@@ -222,6 +282,9 @@ class _Job:
             self.result.events.update(events if isinstance(events, dict) else {})
             await wire.close()
 
+    def _trace(self, words: str) -> None:
+        self._lines.append(f"{self._now} {words}")
+
     def _judged(self, record: Record) -> None:
         self._judge.take(record)
         if isinstance(record, Scan):
@@ -230,7 +293,7 @@ class _Job:
     def _tried(self) -> list[str]:
         """What the judge does not see in the records of the end, which are sound."""
         sound = [scan for scan in self._kept if scan.quality is None]
-        return blind(self._tags, sound) if len(sound) > KEPT // 2 else ["nothing to try it with"]
+        return blind(self._tags, sound) if len(sound) > 8 else ["nothing to try it with"]
 
     # What befalls it
 
@@ -240,6 +303,7 @@ class _Job:
             return  # nothing has been stored yet: it has not begun
         self.result.faults[kind] += 1
         self._judge.befell.append((self._now, kind))
+        self._trace(f"FAULT {kind}")
         await _KINDS[kind][1](self)
 
     async def _for(self, faults: Faults, low_s: float, high_s: float) -> None:
@@ -249,16 +313,17 @@ class _Job:
         await self._switch(Faults(missing=self.plc.faults.missing, bad=self.plc.faults.bad))
 
     async def _switch(self, faults: Faults) -> None:
+        sure = self._now  # ticks behind it may be told late, and then as it is by then
         await self.plc.show()  # what was to be told until now is told as it was
         before = self.plc.faults.missing | self.plc.faults.bad
         await self.plc.switch(faults)
-        self._note(before, faults.missing | faults.bad)
+        self._note(before, faults.missing | faults.bad, sure)
 
-    def _note(self, before: frozenset[str], after: frozenset[str]) -> None:
+    def _note(self, before: frozenset[str], after: frozenset[str], sure: int) -> None:
         for name in after - before:
             self._unsound[name] = self._now
         for name in before - after:
-            self._judge.unsound(name, self._unsound.pop(name), self._now)
+            self._judge.unsound(name, self._unsound.pop(name), self._now, sure)
 
     async def _cut(self) -> None:
         for _ in range(self._random.choice((1, 1, 2, 3))):

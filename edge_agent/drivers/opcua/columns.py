@@ -6,7 +6,7 @@ from dataclasses import replace
 from asyncua import ua
 
 from edge_agent.config.settings import Group, Tag
-from edge_agent.core.model import Column, Scan, Schema, Value
+from edge_agent.core.model import GOOD, Column, Scan, Schema, Value
 from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.answer import Answer
 from edge_agent.drivers.opcua.asked import asked_for
@@ -82,6 +82,14 @@ class Columns:
             {i: (None, quality, now_ns) for handle, quality in qualities for i in self.asked[handle].columns},
             now_ns,
         )
+
+    def overlaid(self, scan: Scan, qualities: Mapping[int, str]) -> Scan:
+        """A scan of all columns, with the quality of these handles in place of their values."""
+        values, quality = list(scan.values), list(scan.quality or [GOOD] * len(scan.values))
+        for handle, text in qualities.items():
+            for i in self.asked[handle].columns:
+                values[i], quality[i] = None, text
+        return replace(scan, values=tuple(values), quality=tuple(quality))
 
     def news(self, items: Iterable[Item], now_ns: int) -> list[Scan]:
         """Samples of one notification by handle: the j-th of each column goes to the j-th scan."""

@@ -425,6 +425,7 @@ class Session:
     def listen(self, subscription: int, listener: Listener) -> None:
         """Hand the notifications of a subscription to a listener from now on."""
         self._listeners[subscription] = listener
+        self._strangers.pop(subscription, None)
         least, most = PUBLISHING
         for _ in range(
             min(max(least, 2 * len(self._listeners)), most, self._most_publishers) - self._publishers

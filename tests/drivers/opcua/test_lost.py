@@ -9,6 +9,7 @@ from typing import cast
 from asyncua import ua
 
 from edge_agent.config.settings import Device, Group, NodeLimits, Profile, Tag
+from edge_agent.core.mark import Mark
 from edge_agent.core.nodes import Node
 from edge_agent.drivers.opcua.answer import Answer
 from edge_agent.drivers.opcua.driver import OpcUaDevice
@@ -69,6 +70,15 @@ class FakeSession:
     def count(self, _what: str) -> None:
         """Nobody asks for it."""
 
+    def has(self, _subscription: int) -> bool:
+        return True
+
+    async def delete(self, _subscription: int) -> None:
+        """It is gone."""
+
+    async def server_time_ns(self) -> int:
+        return NOW
+
     def abandon(self, subscription: int) -> None:
         self.forget(subscription)
 
@@ -89,13 +99,16 @@ def sign_of_life(following: int) -> Notification:
     return Notification(SUBSCRIPTION, following)
 
 
-async def heard(session: FakeSession, tell: Callable[[], None], count: int) -> list[str]:
-    """What comes of it, signs of life left out: values, `read VALUE` for what was read, reasons of losses."""
+def device_of(session: FakeSession) -> OpcUaDevice:
     profile = Profile("a/b", "1.0.0", "", "opcua", "", {"fast": GROUP}, TAGS, NodeLimits())
     device = Device("press", profile, "plc", 1, {"fast": GROUP}, TAGS)
-    subscriber = OpcUaDevice(cast("SessionWire", session), device, b"{}", lambda: NOW).subscriber("fast")
+    return OpcUaDevice(cast("SessionWire", session), device, b"{}", lambda: NOW)
+
+
+async def heard(session: FakeSession, tell: Callable[[], None], count: int) -> list[str]:
+    """What comes of it, signs of life left out: values, `read VALUE` for what was read, reasons of losses."""
     found: list[str] = []
-    changes = subscriber.changes(None)
+    changes = device_of(session).subscriber("fast").changes(None)
     async with aclosing(changes), asyncio.timeout(20):
         assert (await anext(changes)).complete
         await anext(changes)  # the items have been made
@@ -174,3 +187,21 @@ async def known(session: FakeSession, told: Sequence[Notification]) -> list[int 
             news = await anext(changes)
             found.append((news if news.mark is None else await anext(changes)).known_ns)
     return found
+
+
+async def test_what_was_had_of_a_subscription_that_is_not_taken_over_is_none_of_the_next_one() -> None:
+    session = FakeSession()
+    session.kept = {2: force(2, 99.0)}
+    device, about_others = device_of(session), Mark("server", SUBSCRIPTION, 1, "others:", NOW)
+    found: list[object] = []
+
+    async with aclosing(device.subscriber("fast").changes(about_others)) as changes, asyncio.timeout(20):
+        async for news in changes:
+            found += [scan.values[0] for scan in news.scans if not news.complete]
+            if not news.scans and not news.loss and not found:
+                session.tell(force(1, 2.0))
+                asyncio.get_running_loop().call_later(0.3, session.tell, force(2, 3.0))
+            if len(found) == 2:
+                break
+
+    assert found == [2.0, 3.0]

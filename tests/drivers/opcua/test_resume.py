@@ -16,7 +16,7 @@ from edge_agent.errors import DeviceError
 from edge_agent.ports import News, Subscriber
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua import OpcUaPlc
-from tests.drivers.opcua.test_subscription import GROUP, TAGS, faults, marks, ticks_of
+from tests.drivers.opcua.test_subscription import GROUP, TAGS, carried, faults, marks, ticks_of
 
 PATIENCE_S = 60.0
 
@@ -156,6 +156,30 @@ async def test_nothing_more_is_asked_for_while_too_much_waits_to_be_stored() -> 
         following.cancel()
 
     assert whole(news)
+
+
+async def test_a_node_that_was_not_there_is_bad_behind_a_lost_link_until_it_is_followed() -> None:
+    async with OpcUaPlc(TAGS) as plc, connected(plc) as (_, subscriber):
+        await plc.switch(Faults(missing=frozenset({"heat"})))
+
+        async def back() -> None:
+            await plc.switch(Faults(refuse=True))
+            await asyncio.sleep(1.0)
+            await plc.switch(Faults())
+
+        news = await followed(subscriber, [plc.cut, back], marks_between=8)
+
+    qualities = [
+        scan.quality[carried(scan).index("heat")] if scan.quality else ""
+        for each in news
+        for scan in each.scans
+        if "heat" in carried(scan)
+    ]
+    came = qualities.index("")
+    assert set(qualities[:came]) == {"bad:BadNodeIdUnknown"}
+    assert set(qualities[came:]) == {""}
+    ticks = ticks_of(news, "heat")
+    assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
 
 
 # --- helpers ------------------------------------------------------------------------------
