@@ -216,7 +216,8 @@ class OpcUaGroupKeys(GroupKeys):
     queue: Annotated[int, Key(ge=1, le=10000)] | None = Key(
         None,
         description="samples of a tag that the server holds for us; two publishing intervals' worth and at "
-        "least 10 unless written, 1000 events. What runs over is a gap `source:overflow`",
+        "least 10 unless written, 1000 events. What runs over is a gap `source:overflow`; with a queue of 1 "
+        "no server tells it",
     )
     keepalive: Annotated[Duration, Key(ge=0.1, le=3600.0)] | None = Key(
         None, description="how often a server without news gives a sign of life; 5s unless written"
