@@ -237,14 +237,14 @@ Spoil = Callable[[Sequence[Scan]], list[Scan]]
 
 def neighbour(scans: Sequence[Scan]) -> list[Scan]:
     """In the middle all values have slipped by a column."""
-    at = len(scans) // 2
+    at = _middle(scans)
     scan = scans[at]
     return [*scans[:at], replace(scan, values=scan.values[1:] + scan.values[:1]), *scans[at + 1 :]]
 
 
 def stale(scans: Sequence[Scan]) -> list[Scan]:
     """In the middle the values of before stand under the time of now."""
-    at = len(scans) // 2
+    at = _middle(scans)
     before = {column: value for scan in scans[:at] for column, value in _by_column(scan)}
     values = tuple(before.get(column, value) for column, value in _by_column(scans[at]))
     return [*scans[:at], replace(scans[at], values=values), *scans[at + 1 :]]
@@ -252,8 +252,14 @@ def stale(scans: Sequence[Scan]) -> list[Scan]:
 
 def lost(scans: Sequence[Scan]) -> list[Scan]:
     """In the middle one scan is not there."""
-    at = len(scans) // 2
+    at = _middle(scans)
     return [*scans[:at], *scans[at + 1 :]]
+
+
+def _middle(scans: Sequence[Scan]) -> int:
+    """Where most was told about the middle, and told for the first time: a fault there is one."""
+    inner = range(len(scans) // 4, len(scans) - len(scans) // 4)
+    return max(inner, key=lambda at: (not scans[at].full, len(scans[at].values)))
 
 
 def _by_column(scan: Scan) -> Iterable[tuple[int, Value]]:
