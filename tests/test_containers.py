@@ -143,7 +143,7 @@ def test_the_readme_starts_the_command_where_the_image_has_it(image: Sequence[tu
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line of edge-agent; SystemExit for one that it would refuse."""
-    return cli._parser(words).parse_args(words)
+    return cli._parsed(words)
 
 
 def place(connection: object) -> tuple[str, int]:

@@ -6,7 +6,7 @@ configuration cannot run, so that systemd can tell it from a crash.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from edge_agent import __version__
@@ -39,7 +39,7 @@ first steps:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
-    args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+    args = _parsed(sys.argv[1:] if argv is None else argv)
     try:
         code = import_module(f"edge_agent.cli.{args.command}").run(args)
     except Ended as end:
@@ -54,7 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(code)
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    parser, commands = _parser(argv)
+    args, rest = parser.parse_known_args(argv)
+    if rest:
+        # Of words on both sides of an option, argparse takes the first ones for all.
+        way_out = "" if rest[0].startswith("-") else "; options stand behind all else"
+        commands[args.command].error(f"cannot use {' '.join(rest)}{way_out}")
+    return args
+
+
+def _parser(argv: Sequence[str]) -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="edge-agent",
         description="PLC data to your MQTT broker: never a wrong value, never a silent loss.",
@@ -75,4 +85,4 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         # Only the command that is used is imported: some need libraries that others have no use for.
         if name in argv:
             import_module(f"edge_agent.cli.{name}").add_arguments(command)
-    return parser
+    return parser, commands.choices

@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     wanted = Wanted(args.path, args.depth, args.most, values=args.values, meanings=args.profile is not None)
     found = _seen(connection, wanted)
     nodes = list(found.nodes) if args.filter is None else fitting(found.nodes, args.filter)
+    if not nodes and args.filter is not None:
+        raise Ended(f"nothing below {args.path or 'Objects'} fits {args.filter!r}", PROBLEM)
     if args.profile is not None:
         code = _draft(args, connection, found, nodes)
     else:

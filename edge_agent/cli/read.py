@@ -28,6 +28,9 @@ exit codes: 0 all values are good or uncertain, 1 some are bad, 2 no such device
             or tag, 3 no answer
 """
 
+MOST, FIRST = 16, 4
+"""An array of more numbers is shown by its first ones, so that the table stays one; `--json` has all."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `read`."""
@@ -81,7 +84,7 @@ def _lines(read: Reading) -> Iterator[str]:
     yield from table(
         ("TAG", "VALUE", "UNIT", "TEXT", "QUALITY", "AGE"),
         [
-            (row.tag, shown(row.value), row.unit or "", row.text or "", row.quality, _age(row))
+            (row.tag, _value(row.value), row.unit or "", row.text or "", row.quality, _age(row))
             for row in read.rows
         ],
     )
@@ -90,6 +93,13 @@ def _lines(read: Reading) -> Iterator[str]:
     took = ", ".join(f"{each.group} in {each.took_ms:g} ms" for each in read.groups)
     counts = f"{counted(len(read.rows), 'value')}, {len(read.bad)} bad"
     yield f"{read.device}: {counts}; {took}; {when(max(times, default=None))}"
+
+
+def _value(value: object) -> str:
+    """A value in a table: of a long array the first numbers, and how many there are."""
+    if not isinstance(value, list | tuple) or len(value) <= MOST:
+        return shown(value)
+    return f"{shown(value[:FIRST])[:-1]}, ... {len(value)} in all]"
 
 
 def _age(row: Row) -> str:

@@ -180,7 +180,7 @@ def _found(wanted: str, folder: Path | None) -> tuple[Profile | None, Sequence[P
     try:
         return shelf.take(wanted), shelf.problems
     except ValueError as error:
-        raise ValueError(f"{error} (and no file has this name)") from None
+        raise ValueError(f"{error} (no file has this name; --profiles DIR names a folder of yours)") from None
 
 
 def _unreachable(error: OSError, playing: Played) -> str:

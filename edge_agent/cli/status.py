@@ -17,6 +17,8 @@ WIDTH = 80
 """Columns of a terminal in a cabinet."""
 NAMED = 8
 """Refused tags named; `--json` has all."""
+CLOCK_S = 10.0
+"""From here on a server's clock is wrong, as for the event of the driver."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,8 +101,13 @@ def _connection(name: str, each: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def _of_connection(each: Mapping[str, Any]) -> Iterator[str]:
+    if each.get("why"):
+        yield each["why"]
     if each["failures"]:
         yield "failed: " + ", ".join(f"{count} {reason}" for reason, count in each["failures"].items())
+    offset_s = each.get("clock_offset_s")
+    if offset_s is not None and abs(offset_s) > CLOCK_S:
+        yield f"the clock of its server is {span(abs(offset_s))} {'ahead' if offset_s > 0 else 'behind'}"
     for whose, until in _ends(each).items():
         yield f"the certificate of {whose} ends {when(until)[:10]}"
     for unit in each.get("silent", ()):

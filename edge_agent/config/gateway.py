@@ -237,7 +237,7 @@ class _Reading:
     def _device(self, device: str, entry: Section, keys: DeviceKeys, profile: Profile) -> Device:
         groups = self._groups(entry, keys, profile)
         _check_disabled(entry, keys, profile)
-        _check_pacing(entry, keys, profile)
+        _check_modbus_alone(entry, profile)
         disabled = {tag for name in keys.disable for tag in profile.families.get(name, (name,))}
         tags = tuple(
             in_group(tag, groups[tag.group])
@@ -286,9 +286,9 @@ def _optional(section: Section, default: K) -> K | None:
     return default if section.value is None else section.check(type(default))
 
 
-def _check_pacing(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
-    for key in ("timeout", "turnaround"):
-        if getattr(keys, key) is not None and profile.protocol != "modbus":
+def _check_modbus_alone(entry: Section, profile: Profile) -> None:
+    for key in ("unit", "timeout", "turnaround"):
+        if entry.inside(key).present and profile.protocol != "modbus":
             entry.error_at_key(f"'{key}' is for devices that speak Modbus; leave it out", key)
 
 
@@ -313,7 +313,7 @@ def _structure(tag: str) -> str:
 def _check_disabled(entry: Section, keys: DeviceKeys, profile: Profile) -> None:
     names = [tag.name for tag in profile.tags]
     sources = [name for name, group in profile.groups.items() if group.events]
-    known = [*profile.families, *names, *dict.fromkeys(map(_structure, names)), *sources]
+    known = list(dict.fromkeys([*profile.families, *names, *map(_structure, names), *sources]))
     for index, tag in enumerate(keys.disable):
         if tag not in known:
             entry.error(f"profile {profile.id} has no tag {quoted(tag)}{hint(tag, known)}", "disable", index)

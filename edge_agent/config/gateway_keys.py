@@ -76,7 +76,9 @@ class DeviceKeys(FamilyKeys):
         default_factory=dict, description="what its profile leaves open, by the name of the parameter"
     )
     groups: dict[Name, Annotated[object, CheckedAs(GroupKeys)]] = Key(
-        default_factory=dict, description="what is different in groups of the profile, such as the interval"
+        default_factory=dict,
+        description="what is different in groups of the profile: any of their keys, as profiles write them, "
+        "such as interval, or publishing of OPC UA",
     )
     disable: list[Text] = Key(
         default_factory=list,

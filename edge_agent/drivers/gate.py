@@ -35,6 +35,11 @@ class Gate:
         if asyncio.get_running_loop().time() < self._retry_at:
             raise DeviceError(self._reason, self._down or "lost; the next attempt waits a moment")
 
+    @property
+    def why(self) -> str:
+        """Why the connection cannot be opened, as the last attempt met it; empty when it can."""
+        return self._down
+
     def open(self) -> None:
         """Let the next attempt through whenever it comes: a person asks."""
         self._retry_at = 0.0
@@ -42,10 +47,11 @@ class Gate:
     def failed(self, error: DeviceError, held_s: float) -> None:
         """An attempt failed, after a connection that had held so many seconds."""
         self._wait(held_s)
-        if not self._down:
+        reason = "disconnected" if error.silent else error.reason
+        # One that is back and refuses us is another trouble, and another one to mend it.
+        if not self._down or reason != self._reason:
             log.warning("connection down", connection=self._connection, why=error.detail or error.reason)
-        self._down = error.detail or error.reason
-        self._reason = "disconnected" if error.silent else error.reason
+        self._down, self._reason = error.detail or error.reason, reason
 
     def opened(self, held_s: float) -> None:
         """An attempt succeeded, after a connection that had held so many seconds."""

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
+
+import structlog
 
 from edge_agent.core.mark import Mark
 from edge_agent.core.model import Scan, Schema
@@ -16,6 +18,13 @@ from edge_agent.ports import Clock, News, Subscriber
 
 RETRY_S = 1.0
 """Between two attempts; the driver decides which of them goes to the network."""
+QUIET_NS = 60_000_000_000
+"""A loss within a minute of one of the same kind is the same trouble.
+
+A queue that is too short runs over at each publishing.
+"""
+
+log = structlog.get_logger("device")
 
 
 class Follows(Reports, Protocol):
@@ -36,7 +45,7 @@ class Following:
     """What following one group takes. `mark` is the last one stored, `life` what its losses belong to.
 
     `store_mark` makes a mark durable behind all that was stored before. `known_ns` is the time up to which
-    the device has told everything.
+    the device has told everything, `lossy_ns` when something was lost last, by reason.
     """
 
     subscriber: Subscriber
@@ -49,6 +58,7 @@ class Following:
     store_mark: Callable[[Mark], Awaitable[None]]
     mark: Mark | None = None
     known_ns: int | None = None
+    lossy_ns: dict[str, int] = field(default_factory=dict)
 
 
 async def follow(following: Following) -> None:
@@ -76,7 +86,9 @@ async def follow(following: Following) -> None:
 def _take(following: Following, news: News) -> None:
     intake, now_ns = following.intake, following.clock()
     if news.loss:
-        intake.lost(following.life, news.loss, *_between(following.known_ns, news, now_ns))
+        start_ns, end_ns = _between(following.known_ns, news, now_ns)
+        intake.lost(following.life, news.loss, start_ns, end_ns)
+        _tell(following, news.loss, None if start_ns is None else end_ns - start_ns, now_ns)
     if news.complete:
         intake.renew()
     for scan in news.scans:
@@ -93,6 +105,15 @@ def _take(following: Following, news: News) -> None:
         following.mark = news.mark
         stored = asyncio.ensure_future(following.store_mark(news.mark))
         stored.add_done_callback(partial(_stored, following.subscriber, news.mark))
+
+
+def _tell(following: Following, reason: str, length_ns: int | None, now_ns: int) -> None:
+    """One event for a loss, and none for those that follow it closely; the gaps name each."""
+    before_ns, following.lossy_ns[reason] = following.lossy_ns.get(reason), now_ns
+    if before_ns is None or now_ns - before_ns > QUIET_NS:
+        device, group = following.schema.stream
+        within_s = None if length_ns is None else round(length_ns / 1e9, 1)
+        log.error("news lost", device=device, group=group, reason=reason, within_s=within_s)
 
 
 def _known(before_ns: int | None, news: News, now_ns: int) -> int:

@@ -136,6 +136,13 @@ async def test_a_draft_is_written_where_it_belongs_and_checked(tmp_path: Path, t
     ]
 
 
+async def test_filter_that_nothing_fits_says_so(terminal: Terminal) -> None:
+    async with press() as plc:
+        assert await terminal.type("browse", plc.endpoint, "--filter", "*nix*") == 1
+
+    assert terminal.err == "edge-agent: nothing below Objects fits '*nix*'\n"
+
+
 async def test_elsewhere_its_maker_and_the_file_name_it(tmp_path: Path, terminal: Terminal) -> None:
     path = tmp_path / "My Press.yaml"
     async with press() as plc:

@@ -52,6 +52,25 @@ def test_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> N
     assert "invalid choice: 'sing'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["read", "press", "--config", "a.yaml", "a", "b"], "cannot use a b; options stand behind all else"),
+        (["endpoints", "plc", "--config", "a.yaml"], "cannot use --config a.yaml"),
+    ],
+)
+def test_what_cannot_be_placed_is_told_with_the_usage_of_its_command(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(argv)
+
+    err = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert err.startswith(f"usage: edge-agent {argv[0]} ")
+    assert err.endswith(f"edge-agent {argv[0]}: error: {words}\n")
+
+
 def test_run_with_mistakes_says_them_and_ends_with_the_code_of_a_bad_configuration(tmp_path: Path) -> None:
     config = tmp_path / "agent.yaml"
     config.write_text(EMPTY + "devises: {}\n")

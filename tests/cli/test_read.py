@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.cli import read
 from edge_agent.demo.programs import free_port
 from edge_agent.errors import EdgeAgentError
 from edge_agent.ops import control
@@ -40,6 +41,12 @@ async def test_all_tags_are_shown_with_unit_and_quality(tmp_path: Path, terminal
     assert rows[0].split()[2:4] == ["V", "good"]
     assert books.startswith("meter: 12 values, 0 bad; fast in ")
     assert terminal.err == ""
+
+
+def test_of_a_long_array_the_first_numbers_are_shown_and_how_many_there_are() -> None:
+    assert read._value([*range(16)]) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]"
+    assert read._value([*range(1024)]) == "[0, 1, 2, 3, ... 1024 in all]"
+    assert read._value(7) == "7"
 
 
 async def test_named_tags_alone_are_shown_as_json(tmp_path: Path, terminal: Terminal) -> None:

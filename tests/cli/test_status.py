@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge_agent.cli.status import lines, well
 from edge_agent.demo.programs import free_port
 from edge_agent.sim.faults import Faults
@@ -69,6 +71,23 @@ def test_certificate_that_ends_soon_is_told_below_its_connection() -> None:
     assert not well(told)
 
 
+@pytest.mark.parametrize(
+    ("offset_s", "words"),
+    [
+        (3600.0, ["    the clock of its server is 1 h 0 min ahead"]),
+        (-12.0, ["    the clock of its server is 12 s behind"]),
+        (9.0, []),
+        (None, []),
+    ],
+)
+def test_clock_of_a_server_that_is_wrong_is_told_below_its_connection(
+    offset_s: float | None, words: list[str]
+) -> None:
+    told = answer(connections={"press": {**PRESS, "clock_offset_s": offset_s}})
+
+    assert [line for line in lines(told) if "clock" in line] == words
+
+
 def test_all_is_well_in_one_line_each() -> None:
     assert list(lines(answer())) == [
         "gw17  edge-agent 0.1.0, up 3 min 20 s",
@@ -102,6 +121,15 @@ def test_failures_and_silent_units_stand_below_their_connection() -> None:
         "    failed: 1 exception:2, 7 timeout",
         "    unit 7 is silent: 5 times; asked again in 31 s",
         "    unit 9 is silent: 2 times; asked again in 0 s",
+    ]
+
+
+def test_connection_that_cannot_be_opened_says_why() -> None:
+    press = {**PRESS, "failures": {"BadTooManySessions": 3}, "why": "the server has no session left"}
+
+    assert list(lines(answer(connections={"press": press})))[4:6] == [
+        "    the server has no session left",
+        "    failed: 3 BadTooManySessions",
     ]
 
 

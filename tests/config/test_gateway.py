@@ -435,3 +435,26 @@ def test_the_pace_of_a_device_can_be_its_own(tmp_path: Path) -> None:
     device = _right(tmp_path, text).devices["m1"]
 
     assert (device.timeout_s, device.turnaround_s) == (2.0, 0.05)
+
+
+def test_tags_that_can_be_left_out_are_named_once(tmp_path: Path) -> None:
+    _profile(tmp_path, "1.0.0")
+    loaded = _load(tmp_path, GATEWAY.replace("eastron/sdm630-v2@1, connection: plc", "acme/press@1, connection: plc, disable: [x]"))  # fmt: skip
+
+    assert [each.message for each in loaded.problems] == [
+        "profile acme/press has no tag 'x'; there are: force, heat, name"
+    ]
+
+
+@pytest.mark.parametrize("key", ["unit: 3", "timeout: 2s", "turnaround: 50ms"])
+def test_what_only_modbus_has_is_refused_elsewhere(key: str, tmp_path: Path) -> None:
+    loaded = _load(
+        tmp_path,
+        GATEWAY.replace(
+            'plc: {modbus: {tcp: "10.3.7.20:502"}}',
+            'plc: {opcua: {endpoint: "opc.tcp://10.3.7.20", security: {policy: None, mode: none}}}',
+        ).replace("eastron/sdm630-v2@1, connection: plc", f"siemens/s7-1500-press@1, connection: plc, {key}"),
+    )
+
+    errors = [each.message for each in loaded.problems if each.severity == "error"]
+    assert errors == [f"'{key.partition(':')[0]}' is for devices that speak Modbus; leave it out"]

@@ -44,6 +44,20 @@ async def test_connection_that_ends_and_comes_back_is_counted(stage: Stage) -> N
 
 
 @every_driver
+async def test_connection_that_cannot_be_opened_says_why_until_it_can(stage: Stage) -> None:
+    async with stage.answering() as played, used(stage, played) as (protocol, wire, _):
+        await played.switch(Faults(refuse=True))
+        with pytest.raises(DeviceError):
+            await protocol.reach(wire)
+        assert protocol.statistics(wire)["why"]
+
+        await played.switch(Faults())
+        await protocol.reach(wire)
+
+        assert protocol.statistics(wire)["why"] == ""
+
+
+@every_driver
 async def test_all_of_it_is_json(stage: Stage) -> None:
     async with stage.answering() as played, used(stage, played) as (protocol, wire, device):
         await device.read("fast")

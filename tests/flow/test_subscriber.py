@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from edge_agent.core.events import EventSource, Everything
 from edge_agent.core.follow import Follower
@@ -215,6 +216,27 @@ async def test_sign_of_life_before_anything_is_known_says_nothing() -> None:
 
 
 # --- losses -------------------------------------------------------------------------------
+
+
+@at_once
+async def test_losses_that_follow_each_other_closely_are_one_event() -> None:
+    case = Case()
+    with capture_logs() as events:
+        async with case.running():
+            await case.tell(News((whole(0, 1.0, 2.0),)))
+            await case.tell(News((sample(1, 0, 3.0),)))
+            await case.tell(News((sample(5, 0, 7.0),), loss="source:overflow"), after_s=5)
+            await case.tell(News((sample(50, 0, 8.0),), loss="source:overflow"), after_s=45)
+            await case.tell(News((sample(105, 0, 8.0),), loss="source:overflow"), after_s=55)
+            await case.tell(News((sample(106, 0, 8.0),), loss="source:lost"), after_s=1)
+            await case.tell(News((sample(206, 0, 9.0),), loss="source:overflow"), after_s=100)
+
+    told = [each for each in events if each["event"] == "news lost"]
+    assert [(each["log_level"], each["group"], each["reason"], each["within_s"]) for each in told] == [
+        ("error", "fast", "source:overflow", 4.0),
+        ("error", "fast", "source:lost", 1.0),
+        ("error", "fast", "source:overflow", 100.0),
+    ]
 
 
 @at_once

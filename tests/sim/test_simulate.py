@@ -94,7 +94,7 @@ def test_an_unknown_profile_is_named(profiles: Path, capsys: pytest.CaptureFixtu
     assert _run(wanted, "--profiles", str(profiles)) == 1
     err = capsys.readouterr().err
     assert wanted.partition("@")[0] in err
-    assert err.endswith("(and no file has this name)\n")
+    assert err.endswith("(no file has this name; --profiles DIR names a folder of yours)\n")
 
 
 def test_the_problems_of_a_profile_are_shown(profiles: Path, capsys: pytest.CaptureFixture[str]) -> None:

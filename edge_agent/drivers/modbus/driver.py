@@ -46,7 +46,8 @@ class ModbusDriver:
             for unit, each in sorted(wire.breakers.items())
             if each.open
         ]
-        return {"connected": wire.connected, **wire.statistics.document(now), "silent": silent}
+        told = wire.statistics.document(now)
+        return {"connected": wire.connected, "why": wire.why, **told, "silent": silent}
 
     def explain(
         self, connection: Connection, device: Device, latency_s: float | None = None

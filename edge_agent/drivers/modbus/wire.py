@@ -86,6 +86,11 @@ class Wire:
         self._ended = False
 
     @property
+    def why(self) -> str:
+        """Why the connection cannot be opened; empty when it can."""
+        return self._gate.why
+
+    @property
     def connected(self) -> bool:
         """There is a connection just now."""
         return self._client.connected

@@ -74,10 +74,20 @@ def fingerprint(der: bytes) -> str:
 
 def pinned(text: str) -> str:
     """A fingerprint as we write it, however it was written. Raises ValueError, in words."""
-    digits = re.sub(r"[\s:]", "", text.removeprefix("sha256:")).upper()
+    digits = re.sub(r"[\s:]", "", re.sub("(?i)^sha-?(1|256):", "", text)).upper()
+    if re.fullmatch("[0-9A-F]{40}", digits):
+        raise ValueError(f"that is a SHA-1 thumbprint; {_FINGERPRINT}, which edge-agent endpoints shows")
     if re.fullmatch("[0-9A-F]{64}", digits) is None:
-        raise ValueError("a fingerprint is sha256: and 64 hexadecimal digits")
+        raise ValueError(_FINGERPRINT)
     return f"sha256:{digits}"
+
+
+_FINGERPRINT = "a fingerprint is sha256: and 64 hexadecimal digits"
+
+
+def looks_pinned(text: str) -> bool:
+    """Whether a text is meant as a fingerprint, rightly written or not, and as no file."""
+    return re.match(r"(?i)sha-?\d*:|([0-9a-f]{2}[\s:]?){20,}$", text) is not None
 
 
 def day(time_s: float) -> str:

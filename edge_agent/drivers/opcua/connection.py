@@ -109,9 +109,10 @@ def _trust(section: Section, trust: list[str]) -> tuple[tuple[Path, ...], tuple[
     files: list[Path] = []
     pins: list[str] = []
     for index, entry in enumerate(trust):
+        judging = import_module("edge_agent.drivers.opcua.certificate")
         try:
-            if entry.lower().startswith("sha256:"):
-                pins.append(import_module("edge_agent.drivers.opcua.certificate").pinned(entry))
+            if judging.looks_pinned(entry):
+                pins.append(judging.pinned(entry))
             else:
                 file = existing_file(entry, section.origin)
                 _check_end(section, _module().certificate_of(file), "trust", index)

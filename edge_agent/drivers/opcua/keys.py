@@ -54,7 +54,7 @@ def shape_of(value: object) -> Shape:
     if name in NOT_ONE_VALUE:
         raise ValueError(f"{quoted(value)}: {NOT_ONE_VALUE[name]}")
     if name not in TYPES:
-        raise ValueError(f"unknown type {quoted(name)}{hint(name, list(TYPES))}")
+        raise ValueError(f"unknown type {quoted(name)}{_hint(name)}")
     if not bracket:
         return Shape(name)
     if name not in STORES:
@@ -69,7 +69,19 @@ def shape_of(value: object) -> Shape:
     return Shape(name, int(count[:-1]))
 
 
+def _hint(name: object) -> str:
+    plc = OF_PLCS.get(str(name).upper())
+    return hint(name, list(TYPES)) if plc is None else f"; a {str(name).upper()} of a PLC is {plc}"
+
+
 TYPES: tuple[BuiltIn, ...] = get_args(BuiltIn)
+
+OF_PLCS: Mapping[str, BuiltIn] = {
+    "BOOL": "Boolean", "SINT": "SByte", "USINT": "Byte", "INT": "Int16", "UINT": "UInt16", "WORD": "UInt16",
+    "DINT": "Int32", "UDINT": "UInt32", "DWORD": "UInt32", "LINT": "Int64", "ULINT": "UInt64",
+    "LWORD": "UInt64", "REAL": "Float", "LREAL": "Double", "WSTRING": "String",
+}  # fmt: skip
+"""Elementary types of IEC 61131-3, as OPC UA sends them (OPC 30000, Mapping of elementary data types)."""
 
 _OPEN = "it leaves open what a value is; write the type that the server sends, such as Double"
 NOT_ONE_VALUE: Mapping[object, str] = {
@@ -204,7 +216,8 @@ class OpcUaGroupKeys(GroupKeys):
     queue: Annotated[int, Key(ge=1, le=10000)] | None = Key(
         None,
         description="samples of a tag that the server holds for us; two publishing intervals' worth and at "
-        "least 10 unless written, 1000 events. What runs over is a gap `source:overflow`",
+        "least 10 unless written, 1000 events. What runs over is a gap `source:overflow`; with a queue of 1 "
+        "no server tells it",
     )
     keepalive: Annotated[Duration, Key(ge=0.1, le=3600.0)] | None = Key(
         None, description="how often a server without news gives a sign of life; 5s unless written"

@@ -72,6 +72,8 @@ def unfit(offered: Sequence[Offer], policy: str, mode: str) -> DeviceError:
     """Why none of these will do."""
     there = ", ".join(dict.fromkeys(each.words for each in offered))
     way_out = "switch it on there, or write another"
+    if mode == "none":  # that is nothing to be switched on
+        way_out = "edge-agent endpoints says what to write into agent.yaml"
     words = f"the server has no endpoint with {policy} {mode}; it has: {there}; {way_out}"
     return DeviceError("BadSecurityPolicyRejected", words)
 

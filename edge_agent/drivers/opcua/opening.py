@@ -12,6 +12,7 @@ from edge_agent.config.settings import OpcUaConnection
 from edge_agent.drivers.opcua.certificate import Certificate, doubts
 from edge_agent.drivers.opcua.handshake import Agreed, activate, agreed, log_in, secure, shown_of
 from edge_agent.drivers.opcua.left import Left, take_out
+from edge_agent.drivers.opcua.offers import offers, unfit
 from edge_agent.drivers.opcua.place import host_of
 from edge_agent.drivers.opcua.refusal import DISTRUST, explained, silent_refusal
 from edge_agent.drivers.opcua.server_clock import ServerClock
@@ -87,6 +88,8 @@ async def _opened(
                 created = await session.ask(_verified(client.create_session))
                 await session.ask(activate(client, connection, created))
             except DeviceError as error:
+                if agreement is None and error.reason == "wrong_answer":
+                    await _check_open(connection)
                 raise explained(error, shown) from error
         await session.look_around()
     session.start(session.renew())
@@ -132,6 +135,16 @@ async def _verified(
     except InvalidSignature as error:
         words = "the server does not have the key of the certificate that it shows"
         raise DeviceError("BadApplicationSignatureInvalid", words) from error
+
+
+async def _check_open(connection: OpcUaConnection) -> None:
+    """Raises DeviceError with what a server has, when it has nothing without security.
+
+    Such a server opens a channel without security all the same, for the question what it has.
+    """
+    offered = await offers(connection.endpoint, connection.timeout_s)
+    if all(each.mode != "none" for each in offered):
+        raise unfit(offered, "None", "none")
 
 
 @asynccontextmanager

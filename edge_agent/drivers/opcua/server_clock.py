@@ -21,7 +21,7 @@ class ServerClock:
 
     def heard(self, server_ns: int) -> None:
         """A server has just said what time it is, UTC in ns."""
-        self.offset_s = round((server_ns - self._clock()) / 1e9, 1)
+        self.offset_s = round((server_ns - self._clock()) / 1e9, 1) + 0.0  # never -0.0
         wrong = abs(self.offset_s) > (WRONG_S - 2.0 if self._wrong else WRONG_S)
         if wrong and not self._wrong:
             self._log.warning(

@@ -166,6 +166,10 @@ def _check_times(section: Section, made: Group) -> None:
         message = f"the lifetime is at least three times the keepalive of {made.keepalive_s:g} s"
         at = "lifetime" if section.inside("lifetime").present else "keepalive"
         section.error_at_key(message, at)
+    if made.mode == "subscribe" and made.queue == 1 and made.sampling_s < made.interval_s:
+        # OPC UA Part 4, 5.13.1.5: the bit that tells of an overflow is for longer queues.
+        message = "of a queue of 1 no server tells that it dropped samples; write 2 or more"
+        section.warning(f"{message}, or sampling: {made.interval_s:g}s where the newest will do", "queue")
 
 
 def contents(section: Section, groups: Mapping[str, Group | None]) -> Contents:

@@ -106,6 +106,7 @@ class SessionWire:
             "subscription_events": dict(sorted((self._told + told).items())),
             "subscriptions": 0 if live is None else live.subscriptions,
             "unstored": 0 if live is None else live.unstored,
+            "why": self._gate.why,
         }
 
     async def close(self) -> None:

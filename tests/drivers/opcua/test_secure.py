@@ -336,6 +336,18 @@ async def test_endpoint_that_is_not_there_is_told_with_those_that_are(home: Home
     )
 
 
+async def test_server_without_an_open_endpoint_says_what_it_has_to_who_asks_in_the_open(home: Home) -> None:
+    security = simulated.Security(policies=(ua.SecurityPolicyType.Basic256Sha256_Sign,))
+    async with OpcUaPlc(TAGS, security=security) as plc:
+        refused = await refusal(plc, home, None)
+
+    assert refused.reason == "BadSecurityPolicyRejected"
+    assert refused.detail == (
+        "the server has no endpoint with None none; it has: Basic256Sha256 sign; "
+        "edge-agent endpoints says what to write into agent.yaml"
+    )
+
+
 # --- logins ---------------------------------------------------------------------------------------
 
 

@@ -34,5 +34,12 @@ def test_ten_seconds_are_no_reason_and_no_reason_to_change_ones_mind() -> None:
     assert heard(10.1, 9.9, 10.1) == [("server clock differs", 10.1)]
 
 
+def test_a_clock_that_is_right_is_zero_ahead_and_not_minus_zero() -> None:
+    clock = ServerClock("plc", lambda: NOW)
+    clock.heard(NOW - 1)
+
+    assert str(clock.offset_s) == "0.0"
+
+
 def test_nothing_is_known_before_the_server_says_it() -> None:
     assert ServerClock("plc", lambda: NOW).offset_s is None

@@ -184,7 +184,7 @@ def test_a_group_takes_what_is_written() -> None:
         ("{publishing: 1s, sampling: 100ms}", 20),
         ("{publishing: 1s, sampling: 30ms}", 68),
         ("{publishing: 1s, sampling: 0s}", 10),
-        ("{publishing: 1s, sampling: 30ms, queue: 1}", 1),
+        ("{publishing: 1s, sampling: 30ms, queue: 2}", 2),
     ],
 )
 def test_a_queue_holds_what_is_sampled_in_two_publishing_intervals(text: str, queue: int) -> None:
@@ -230,6 +230,18 @@ def test_a_group_is_refused_with(text: str, at: str, message: str) -> None:
     assert problems[0].message == message
     assert len(problems) == 1, render(problems)
     assert f"g: {text}"[problems[0].column - 1 :].startswith(at)
+
+
+def test_a_queue_whose_overflow_no_server_tells_is_doubted() -> None:
+    made, problems = _grouped("{publishing: 1s, sampling: 30ms, queue: 1}", None)
+
+    assert made is not None
+    assert [each.severity for each in problems] == ["warning"]
+    assert problems[0].message == (
+        "of a queue of 1 no server tells that it dropped samples; write 2 or more, "
+        "or sampling: 1s where the newest will do"
+    )
+    assert _group("{publishing: 1s, queue: 1}").queue == 1
 
 
 BEFORE = Group(
@@ -393,6 +405,8 @@ def test_an_enum_keeps_its_texts(tmp_path: Path) -> None:
     ("tag", "at", "message"),
     [
         ("{type: Int16}", "t:", "where is its value? write node: plc:s=GVL.x, or path: plc:Line1/plc:Speed from Objects on"),
+        ("{node: 'i=1', type: Real}", "Real", "unknown type 'Real'; a REAL of a PLC is Float"),
+        ("{node: 'i=1', type: 'DINT[8]'}", "'DINT", "unknown type 'DINT'; a DINT of a PLC is Int32"),
         ("{node: 'i=1', type: int16}", "int16", "unknown type 'int16' - did you mean 'Int16'?"),
         ("{node: 'i=1', group: fst}", "fst", "unknown group 'fst' - did you mean 'fast'?"),
         ("{node: 'i=1', address: 5}", "address", None),
