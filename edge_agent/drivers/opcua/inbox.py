@@ -16,12 +16,13 @@ class Inbox(Listener):
     """Notifications of one subscription as they come, to be taken out in order.
 
     `newest` is the last number that came, `anew` says that the numbers have begun anew behind it: this is no
-    longer what was listened to.
+    longer what was listened to. `is_gone` says that the server has none any more.
     """
 
     def __init__(self) -> None:
         self.newest = 0
         self.anew = False
+        self.is_gone = False
         self._messages: dict[int, Notification] = {}
         self._event = asyncio.Event()
         self._announced = 0
@@ -49,6 +50,11 @@ class Inbox(Listener):
 
     @override
     def end(self) -> None:
+        self._event.set()
+
+    @override
+    def gone(self) -> None:
+        self.is_gone = True
         self._event.set()
 
     def _is_past(self, told: Notification) -> bool:

@@ -29,12 +29,16 @@ UNACKNOWLEDGED_MS = 10_000
 
 
 class Way:
-    """What one opening leaves to the next: a session without a channel, and what is known of the server."""
+    """What one opening leaves to the next: a session without a channel, and what is known of the server.
+
+    `is_made` says that the server may have made a session by now, or taken one up.
+    """
 
     def __init__(self, clock: ServerClock, left: Left | None = None) -> None:
         self.clock = clock
         self.left = left
         self.bears = Bears()
+        self.is_made = False
 
 
 async def opened(connection: OpcUaConnection, clock: Clock, way: Way) -> tuple[Session, Secured | None]:
@@ -65,6 +69,7 @@ async def _accepted(connection: OpcUaConnection, agreement: Agreed, way: Way) ->
 async def _opened(
     connection: OpcUaConnection, agreement: Agreed | None, certificate: Certificate | None, way: Way
 ) -> Session:
+    way.is_made = False
     client = Client(connection.endpoint, timeout=connection.timeout_s)
     client.name = client.description = "edge_agent"
     client.application_uri = connection.home.application_uri
@@ -82,6 +87,7 @@ async def _opened(
             await session.ask(_channel(client))
         except DeviceError as error:
             raise explained(silent_refusal(error, shown), shown) from error
+        way.is_made = True
         session.resumed = await _resumed(client, connection, way, shown.fingerprint)
         if not session.resumed:
             try:

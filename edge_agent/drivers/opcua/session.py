@@ -75,6 +75,10 @@ class Listener(Protocol):
         """No more will come: the session has ended."""
         ...
 
+    def gone(self) -> None:
+        """The server says that the session has no subscription."""
+        ...
+
     @property
     def waiting_bytes(self) -> int:
         """What of it has not been looked at yet."""
@@ -532,6 +536,8 @@ class Session:
                         await asyncio.sleep(CROWDED_S)
                         continue
                     if error.reason == BadNoSubscription.__name__:
+                        for each in tuple(self._listeners.values()):
+                            each.gone()
                         return
                     raise
                 listener = self._listeners.get(told.subscription)

@@ -449,6 +449,8 @@ class GroupSubscription:
             # Ids of subscriptions are given again by some servers: this may be another client's by now.
             await self._let_go(going.session, going.subscription)
             raise DeviceError("stale", "the subscription is another one")
+        if going.inbox.is_gone:
+            raise DeviceError("BadNoSubscription", "the server has let go of the subscription")
         if going.unsure:
             return await self._read(going)
         if _is_late(going, now):

@@ -112,7 +112,8 @@ class SessionWire:
     async def close(self) -> None:
         """End the session in order, also one that is just being opened."""
         if self._opening is not None and not self._opening.done():
-            await asyncio.wait([self._opening], timeout=LAST_WAIT_S)
+            if self._way is not None and self._way.is_made:
+                await asyncio.wait([self._opening], timeout=LAST_WAIT_S)
             self._opening.cancel()
             await asyncio.wait([self._opening])
         await self._let_go()

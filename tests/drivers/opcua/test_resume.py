@@ -119,6 +119,20 @@ async def test_subscriptions_that_the_server_has_deleted_are_made_anew_in_the_sa
     assert faults(news) == []
 
 
+async def test_subscriptions_that_the_server_has_deleted_are_missed_at_once() -> None:
+    # The link is well, and the watchdog would wait for a sign of life for half a minute.
+    group = replace(GROUP, keepalive_s=20.0)
+
+    async with OpcUaPlc(TAGS) as plc, connected(plc, group=group) as (_, subscriber):
+        began = asyncio.get_running_loop().time()
+        news = await followed(subscriber, [plc.drop], marks_between=3)
+        assert asyncio.get_running_loop().time() - began < 20.0
+        assert (plc.sessions, plc.subscriptions) == (1, 1)
+
+    assert [each.loss for each in news if each.loss] == ["source:lost"]
+    assert faults(news) == []
+
+
 async def test_fewer_publish_requests_wait_where_the_server_bears_no_more() -> None:
     async with OpcUaPlc(TAGS) as plc, connected(plc) as (_, subscriber):
         await plc.switch(Faults(publish=1))

@@ -35,6 +35,9 @@ class Heard:
     def take(self, told: Notification) -> None:
         self.told.append(told)
 
+    def gone(self) -> None:
+        """Nobody lets go of it here."""
+
     def end(self) -> None:
         """The test has ended by then."""
 
