@@ -71,7 +71,7 @@ async def test_screen_tells_how_agent_link_and_buffer_are() -> None:
             keys.put_nowait("b")
             keys.put_nowait("k")
             await eye.sees("cable in, the agent is not connected")
-            await eye.sees("link up", "the last: restart:unclean")
+            await eye.sees("link up", "restart:unclean")  # a busy machine may lose samples meanwhile
             keys.put_nowait("q")
             await eye.sees("ending")
 
