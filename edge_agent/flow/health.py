@@ -21,8 +21,11 @@ FAILED = ("bad:exception", "bad:timeout", "bad:short", "bad:Bad")
 """Qualities that a device gives what it was asked for; others say something of the process."""
 
 
-AWAY = ("disconnected", "unit_open")
-"""Reasons that hold for all groups of a device, also for those that are not due for a while."""
+AWAY = (
+    *("disconnected", "unit_open", "BadSession", "BadSecureChannel", "BadCertificate", "BadSecurity"),
+    *("BadApplicationSignature", "BadIdentityToken", "BadTooManySessions", "BadServerHalted", "BadShutdown"),
+)
+"""How reasons begin that hold for all groups of a device, also for those that are not due for a while."""
 
 
 def trouble(qualities: Sequence[str]) -> str:

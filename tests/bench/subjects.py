@@ -133,8 +133,9 @@ def _gateway(scenario: Scenario, broker: int, devices: Sequence[int]) -> str:
     connections = "".join(
         f"  plc{index:04}: {_connection(scenario, port)}\n" for index, port in enumerate(devices)
     )
+    unit = "" if scenario.protocol == "opcua" else ", unit: 1"
     entries = "".join(
-        f"  plc{index:04}: {{profile: bench/float100@1, connection: plc{index:04}, unit: 1}}\n"
+        f"  plc{index:04}: {{profile: bench/float100@1, connection: plc{index:04}{unit}}}\n"
         for index in range(len(devices))
     )
     return (
