@@ -40,7 +40,7 @@ that ran before, only what follows the first live message is judged (FROM), unle
 by the clocks of the gateway and of this machine.
 
 exit codes: 0 nothing is missing, 1 something is lost or cannot be read, or nothing
-            arrived at all, 2 wrong usage, 3 broker unreachable, or lost meanwhile
+            arrived at all, 2 wrong usage, 3 broker unreachable, or it ended early
 """
 
 SHOWN = 10  # ranges of lost numbers in words; --json has all
@@ -179,19 +179,28 @@ def _listen(
 ) -> str | None:
     """Enter what comes until the time is over or somebody ends it; gives why it ended before that."""
     with ExitStack() as files:
-        record = _recording(args.record, files)
+        record, stop = _recording(args.record, files), asyncio.Event()
+        failures: list[str] = []
 
         def arrived(topic: str, payload: bytes) -> None:
             now_ms = time.time_ns() / 1e6
             books.enter(topic, payload, now_ms)
-            if record is not None:
-                line = {"at": now_ms, "topic": topic, "payload": payload.decode(errors="surrogateescape")}
+            if record is None or failures:
+                return
+            line = {"at": now_ms, "topic": topic, "payload": payload.decode(errors="surrogateescape")}
+            try:
                 record.write(json.dumps(line) + "\n")
+            except OSError as error:
+                failures.append(f"{args.record}: {_reason(error)}")
+                with contextlib.suppress(OSError):  # the same once more, of what is left to write
+                    record.close()
+                stop.set()
 
         try:
-            return asyncio.run(_received(destination, filters, arrived, args.seconds))
+            why = asyncio.run(_received(destination, filters, arrived, stop, args.seconds))
         except EdgeAgentError as error:
             raise Ended(f"{where(destination)}: {error}", UNREACHABLE) from error
+        return failures[0] if failures else why
 
 
 def _recording(path: Path | None, files: ExitStack) -> TextIO | None:
@@ -209,10 +218,10 @@ async def _received(
     destination: Destination,
     filters: Sequence[str],
     arrived: Callable[[str, bytes], None],
+    stop: asyncio.Event,
     seconds: float | None,
 ) -> str | None:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     try:
         async with receive(destination, filters, arrived) as receiver:
             for number in (signal.SIGINT, signal.SIGTERM):

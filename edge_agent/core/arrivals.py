@@ -13,6 +13,7 @@ from edge_agent.core.audit import Audit, Key, Stream
 from edge_agent.core.metadata import short_name
 
 STREAM = ("gw", "b", "d", "g")
+LARGEST_MS = 1e15  # the year 33658; a time beyond is none, and neither is NaN
 GAP = ("gw", "b", "d", "g", "n", "t", "scans", "reason")
 
 
@@ -211,4 +212,4 @@ def _is_number(number: object) -> bool:
 
 
 def _is_time(number: object) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool)
+    return isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < LARGEST_MS

@@ -139,6 +139,18 @@ def test_a_broker_that_goes_away_ends_it_with_the_report(mosquitto: Mosquitto, t
     assert lines[-1] == "ok: nothing lost; 6 scans of 1 stream arrived"
 
 
+def test_a_record_that_cannot_be_written_ends_it_with_the_report(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    record, url = tmp_path / "record.jsonl", f"mqtt://127.0.0.1:{mosquitto.port}"
+    no_room = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh")
+    with Listening(url, "--record", record, before=no_room) as listening:
+        publish(mosquitto.port, [META])
+        code, lines = listening.ended()
+
+    assert (code, lines) == (1, ["nothing proven: no data arrived"])
+
+
 def test_login_and_authority_open_a_secured_broker(
     tmp_path: Path, certificates: Certificates, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,8 +277,8 @@ def publish(port: int, payloads: Sequence[bytes], tls: Tls | None = None, login:
 class Listening:
     """`edge-agent audit` as a child process, from when it has subscribed."""
 
-    def __init__(self, *words: object) -> None:
-        self._words = [sys.executable, "-m", "edge_agent", "audit", *map(str, words)]
+    def __init__(self, *words: object, before: Sequence[str] = ()) -> None:
+        self._words = [*before, sys.executable, "-m", "edge_agent", "audit", *map(str, words)]
 
     def __enter__(self) -> Self:
         """Start it, and wait until it listens."""

@@ -160,6 +160,8 @@ def test_what_is_neither_data_nor_gap_is_not_judged(payload: bytes) -> None:
         data(1, 1, s=[1]),
         data(1, 1, s=[{}]),
         data(1, 1, s=[{"ts": 1, "a": "x"}]),
+        data(1, 1, s=[{"ts": float("nan")}]),
+        data(1, 1, s=[{"ts": 10**400}]),
         gap(1, 1, b=7),
         gap(1, 1, gw=None),
         gap(1, 1, n=[1, None]),
