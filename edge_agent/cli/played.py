@@ -5,6 +5,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Literal, Protocol
 
 from edge_agent.cli.codes import USAGE, Ended
 from edge_agent.config.settings import Profile
-from edge_agent.sim.commands import FOR_ALL, FOR_OPCUA, switched, tell
+from edge_agent.sim.commands import EVENTS, FOR_ALL, FOR_OPCUA, switched, tell
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.modbus import ModbusPlc
 from edge_agent.sim.places import Place, Serial, Tcp, Udp
@@ -146,12 +147,17 @@ def _opcua(profile: Profile, args: argparse.Namespace) -> Played:
         security.logins, security.users = ("password",), dict([args.user])
     plc = OpcUaPlc(profile.tags, host=host, port=port, security=security)
     plc.happenings = Happenings(events)
-    known = {**FOR_ALL, **FOR_OPCUA}
+    plc.callable = profile.methods
+    known = {usage: does for usage, does in {**FOR_ALL, **FOR_OPCUA}.items() if events or usage != EVENTS}
 
     async def obey(command: str) -> None:
         deeds = {"cut": plc.cut, "restart": plc.restart, "forget": plc.forget, "drop": plc.drop}
-        deed = deeds.get(command)
-        await (deed() if deed else plc.switch(switched(plc.faults, command, known)))
+        if (deed := deeds.get(command)) is not None:
+            await deed()
+        elif EVENTS in known and (times := re.fullmatch(r"events (\d{1,4})", command)):
+            await plc.happenings.happen(int(times[1]))
+        else:
+            await plc.switch(switched(plc.faults, command, known))
 
     def where() -> Where:
         facts = {"host": host, "port": plc.port, "endpoint": plc.endpoint}

@@ -10,6 +10,7 @@ from edge_agent.core.registers import Table
 from edge_agent.sim.faults import Faults, Late, Limits, Random
 from edge_agent.sim.modbus import ModbusPlc
 
+EVENTS = "events 5"
 FOR_ALL: Mapping[str, str] = {
     "silence on|off": "requests are taken and never answered",
     "refuse on|off": "nobody listens, connections are reset",
@@ -47,6 +48,7 @@ FOR_OPCUA: Mapping[str, str] = {
     "page 100|off": "values of the past that come at once",
     "late 8s TAG,TAG|off": "there only so long after each restart; all without TAG",
     "namespaces URI,URI|off": "these come first after a restart",
+    EVENTS: "so many events happen at once, where the profile has a source of events",
     "cut": "every connection is cut",
     "restart": "the server loses sessions and subscriptions",
     "forget": "the same, and the connections stay",

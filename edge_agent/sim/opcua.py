@@ -14,12 +14,13 @@ from asyncua import ua
 from asyncua.server.address_space import NodeData
 
 from edge_agent.config.settings import Tag
+from edge_agent.core.nodes import Method
 from edge_agent.ports import Clock
 from edge_agent.sim import IDENTITY
 from edge_agent.sim.faults import Faults
 from edge_agent.sim.opcua_events import Happenings
 from edge_agent.sim.opcua_history import PAGE, Past
-from edge_agent.sim.opcua_methods import SimulatedMethod, hang
+from edge_agent.sim.opcua_methods import SimulatedMethod, hang, hang_at
 from edge_agent.sim.opcua_places import namespaces, put
 from edge_agent.sim.opcua_security import URI, Security, guard, prepare
 from edge_agent.sim.opcua_server import VARIABLE, Core, Space, give_value, let_write, made, standard
@@ -46,8 +47,9 @@ class OpcUaPlc:
     `tags` are all tags of the profile in its order. `port` 0 lets the kernel choose; read `port` afterwards.
     `clock` gives UTC in ns. `namespaces_before` are URIs that get their indexes before those of the tags.
     Without `security` nothing is signed or encrypted, and anonymous clients are let in. To be set before it
-    starts: `methods` are in the last of its namespaces; `happenings` are its events; `tick_ns` is how long
-    every value stands still, and the judge of values knows the usual time only.
+    starts: `methods` are in the last of its namespaces, `callable` where a profile has them; `happenings` are
+    its events; `tick_ns` is how long every value stands still, and the judge of values knows the usual time
+    only.
     ValueError for tags that cannot be simulated; entering raises OSError when the address cannot be had.
 
     A read shows the value of the tick it is now, with the start of the tick as source timestamp.
@@ -69,6 +71,7 @@ class OpcUaPlc:
         self.faults = Faults()
         self.security = security
         self.methods: Sequence[SimulatedMethod] = ()
+        self.callable: Sequence[Method] = ()
         self.namespaces_before = tuple(namespaces_before)
         self._host = host
         self._clock = clock
@@ -206,6 +209,7 @@ class OpcUaPlc:
         server.set_endpoint(self.endpoint)
         server.disable_clock()
         before = (*self.faults.namespaces, *self.namespaces_before, *self.happenings.uris)
+        before += tuple(spot.namespace for each in self.callable for spot in (each.object, each.method))
         for uri in (*before, *(uri for each in self._sources for uri in namespaces(each.tag.opcua.place))):
             if uri:
                 await server.register_namespace(uri)
@@ -223,6 +227,7 @@ class OpcUaPlc:
         }
         self.happenings.install(core, core.space, uris)
         hang(core.space, len(uris) - 1, self.methods)
+        hang_at(core.space, uris, self.callable)
         for variable in self._variables.values():
             variable.show_history(self._has_history)
         self._told = self._clock() // self.tick_ns

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from asyncua import ua
 from asyncua.server.address_space import AttributeValue
 
+from edge_agent.core.nodes import Method, Spot
 from edge_agent.sim.opcua_server import Kind, Space, give_value, made, standard
 
 Act = Callable[..., Awaitable[ua.CallMethodResult]]
@@ -54,6 +55,29 @@ def hang(space: Space, index: int, methods: Sequence[SimulatedMethod]) -> None:
         for name, arguments in (("InputArguments", method.inputs), ("OutputArguments", method.outputs)):
             if arguments:
                 _describe(space, node.nodeid, f"{method.object}.{method.name}.{name}", name, arguments)
+
+
+def hang_at(space: Space, uris: Sequence[str], methods: Sequence[Method]) -> None:
+    """Put the methods of a profile where it says they are: they take no argument, and go well."""
+    for method in methods:
+        on, id_ = (_at(spot, uris) for spot in (method.object, method.method))
+        if on not in space:
+            above = made(on, ua.QualifiedName(method.object.id, on.NamespaceIndex), _OBJECT)
+            space.add(above, _OBJECT, standard("ObjectsFolder"))
+        node = made(id_, ua.QualifiedName(method.name, id_.NamespaceIndex), _METHOD)
+        for each in (ua.AttributeIds.Executable, ua.AttributeIds.UserExecutable):
+            able = ua.Variant(Value=True, VariantType=ua.VariantType.Boolean)
+            node.attributes[each] = AttributeValue(ua.DataValue(able))
+        node.call = _called(_nothing)
+        space.add(node, _METHOD, on)
+
+
+async def _nothing(*_arguments: ua.Variant) -> ua.CallMethodResult:
+    return done()
+
+
+def _at(spot: Spot, uris: Sequence[str]) -> ua.NodeId:
+    return ua.NodeId.from_string(f"ns={uris.index(spot.namespace) if spot.namespace else 0};{spot.id}")
 
 
 def _describe(space: Space, method: ua.NodeId, id_: str, name: str, arguments: Sequence[Argument]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from asyncua import Client, ua
 from edge_agent.cli import simulate
 from edge_agent.cli.codes import Ended
 from edge_agent.cli.played import Where, announcement, played
-from edge_agent.config.settings import NodeLimits, Profile, Tag
-from edge_agent.core.nodes import Node
+from edge_agent.config.settings import Group, NodeLimits, Profile, Tag
+from edge_agent.core.events import EventSource
+from edge_agent.core.nodes import Node, Spot
 
 PROFILE = """\
 schema: edge-agent/profile/1
@@ -249,6 +251,18 @@ def test_what_clients_have_at_a_plc_of_opcua_is_counted(
     out, err = capfd.readouterr()
     assert out.splitlines()[1:] == [counted]
     assert err == ""
+
+
+@pytest.mark.usefixtures("quiet")
+def test_events_happen_when_they_are_told_to(stdin: int, capfd: pytest.CaptureFixture[str]) -> None:
+    source = EventSource(Spot("", "i=2253"))
+    group = Group("alarms", 1.0, mode="events", lane="alarm", events=source)
+    press = replace(PRESS, groups={**PRESS.groups, "alarms": group})
+    os.write(stdin, b"events 5\nevents\nquit\n")
+
+    assert simulate.play(press, _args("acme/press@1", "--port", "0")) == 0
+
+    assert capfd.readouterr().err == "cannot do 'events'; write events 5\n"
 
 
 def test_a_user_has_a_name_and_a_password(capsys: pytest.CaptureFixture[str]) -> None:

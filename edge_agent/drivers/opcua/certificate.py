@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 DAY_S = 86400.0
+EARLY_S = 300.0
+"""By so much the clock of a server that has just made its certificate may be ahead of ours."""
 SHORTEST_KEY = 2048
 """Bits of an RSA key: the least that all three policies take (OPC UA Part 7)."""
 SOON_S = 30 * DAY_S
@@ -110,7 +112,7 @@ def fault(shown: Certificate, trusted: Collection[str], now_s: float, *, known: 
         return "changed" if known else "unknown"
     if now_s > shown.not_after_s:
         return "expired"
-    if now_s < shown.not_before_s:
+    if now_s < shown.not_before_s - EARLY_S:
         return "early"
     return "weak" if shown.key_bits < SHORTEST_KEY else None
 
