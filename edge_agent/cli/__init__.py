@@ -25,6 +25,7 @@ COMMANDS = {
     "endpoints": "what an OPC UA server offers, and what to write to use it",
     "trust": "look at the certificate of an OPC UA server, and keep it as trusted",
     "buffer": "what lies in the log and what still waits, without touching it",
+    "audit": "listen at a broker: what of every stream arrived, and what is missing without a word",
     "simulate": "play a device profile as a PLC",
     "demo": "a small plant with everything in it: PLCs, the agent, a broker, and a receiver that counts",
 }

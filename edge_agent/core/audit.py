@@ -3,6 +3,7 @@
 Works on nothing but the documents that arrive, so that anyone who subscribes can keep the same books.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,21 +16,45 @@ Key = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Stream:
-    """The books of one stream. Counts are scans."""
+    """The books of one stream. Counts are scans.
+
+    `known` is the highest number heard of, `acknowledged` the highest `c`: what is missing up to there is
+    lost, beyond it is on its way. `since` is the first number of the first live message, None before: what
+    lies below may have been delivered before anyone listened.
+    """
 
     delivered: Ranges = field(default_factory=Ranges)
     named: Ranges = field(default_factory=Ranges)
     known: int = 0
+    acknowledged: int = 0
+    since: int | None = None
     duplicates: int = 0
     out_of_order: int = 0
     malformed: int = 0
 
     def missing(self) -> list[tuple[int, int]]:
         """Numbers up to the highest one known that neither arrived nor were named in a gap."""
-        holes = []
-        for first, last in self.delivered.missing(1, self.known):
-            holes += self.named.missing(first, last)
-        return holes
+        return self._holes(1, self.known)
+
+    def lost(self, since: int | None) -> list[tuple[int, int]]:
+        """Numbers from `since` to the highest `c` that neither arrived nor were named; none for None."""
+        return [] if since is None else self._holes(since, self.acknowledged)
+
+    def pending(self, since: int | None) -> list[tuple[int, int]]:
+        """The same beyond the highest `c`: they are on their way."""
+        return [] if since is None else self._holes(max(since, self.acknowledged + 1), self.known)
+
+    def contiguous(self, since: int | None) -> int | None:
+        """The number up to which, from `since`, all arrived or were named; None when that one is missing."""
+        if since is None:
+            return None
+        holes = self._holes(since, self.known)
+        reached = holes[0][0] - 1 if holes else self.known
+        return reached if reached >= since else None
+
+    def _holes(self, first: int, last: int) -> list[tuple[int, int]]:
+        holes = self.delivered.missing(first, last)
+        return [rest for hole in holes for rest in self.named.missing(*hole)]
 
 
 class Audit:
@@ -38,6 +63,7 @@ class Audit:
     def __init__(self) -> None:
         self.streams: dict[Key, Stream] = {}
         self.gaps: list[Mapping[str, Any]] = []
+        self._gaps: set[str] = set()
 
     def stream(self, gateway: str, life: str, device: str, group: str) -> Stream:
         """The books of one stream, empty at first."""
@@ -59,12 +85,17 @@ class Audit:
         books.duplicates += len(scans) - len(fresh)
         books.delivered.add(first, last)
         books.known = max(books.known, last, message["c"])
+        books.acknowledged = max(books.acknowledged, message["c"])
+        if books.since is None and not message.get("h"):
+            books.since = first
         return fresh
 
     def gap(self, message: Mapping[str, Any]) -> None:
         """Enter a gap message; the same one twice counts once."""
-        if message in self.gaps:
+        document = json.dumps(message, sort_keys=True)
+        if document in self._gaps:
             return
+        self._gaps.add(document)
         self.gaps.append(message)
         if message["n"] is not None and message["d"] is not None and message["b"] is not None:
             first, last = message["n"]

@@ -106,11 +106,11 @@ class Connection:
         """
         done: asyncio.Future[None] = self._loop.create_future()
         if self.lost.done():
-            _fail(done, LinkLost(str(self.lost.exception())))
+            fail(done, LinkLost(str(self.lost.exception())))
             return done
         refusal = self._refusal(message)
         if refusal is not None:
-            _fail(done, refusal)
+            fail(done, refusal)
             return done
         info = self._client.publish(
             message.topic,
@@ -122,7 +122,7 @@ class Connection:
         if info.rc == paho.MQTT_ERR_SUCCESS:
             self._pending[info.mid] = done
         else:
-            _fail(done, LinkLost(paho.error_string(info.rc)))
+            fail(done, LinkLost(paho.error_string(info.rc)))
         return done
 
     async def disconnect(self, timeout_s: float) -> None:
@@ -186,10 +186,10 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         if reason.value != 0:
-            _fail(self._accepted, Refused(reason.value, _snake(reason)))
+            fail(self._accepted, Refused(reason.value, snake(reason)))
         elif getattr(properties, "MaximumQoS", 1) == 0:
             # Without QoS 1 there is no acknowledgement, and nothing could ever be forgotten here.
-            _fail(self._accepted, Refused(0x9B, "qos_not_supported"))
+            fail(self._accepted, Refused(0x9B, "qos_not_supported"))
         elif not self._accepted.done():
             self._limits = _limits(properties)
             self._accepted.set_result(None)
@@ -203,7 +203,7 @@ class Connection:
         if reason.value < 0x80:
             done.set_result(None)
         else:
-            _fail(done, Refused(reason.value, _snake(reason)))
+            fail(done, Refused(reason.value, snake(reason)))
 
     def _on_disconnect(
         self,
@@ -215,7 +215,7 @@ class Connection:
     ) -> None:
         failure = self._wire.failure
         if flags.is_disconnect_packet_from_server:
-            self._end(ended(reason.value, _snake(reason), self._destination))
+            self._end(ended(reason.value, snake(reason), self._destination))
         elif failure is not None and not isinstance(failure, ConnectionError):
             self._end(lost(failure, self._destination))
         else:
@@ -236,11 +236,11 @@ class Connection:
         return f"{at} hung up instead of answering CONNECT{hint}"
 
     def _end(self, why: LinkLost) -> None:
-        _fail(self.lost, why)
-        _fail(self._accepted, why)
+        fail(self.lost, why)
+        fail(self._accepted, why)
         pending, self._pending = self._pending, {}
         for done in pending.values():
-            _fail(done, LinkLost(str(why)))
+            fail(done, LinkLost(str(why)))
 
     def _read(self) -> None:
         self._wire.fill()
@@ -331,11 +331,13 @@ def _user_properties(message: Message, packet: int) -> Properties | None:
     return properties
 
 
-def _snake(reason: ReasonCode) -> str:
+def snake(reason: ReasonCode) -> str:
+    """The name of a reason code in snake_case."""
     return reason.getName().lower().replace(" ", "_").replace("-", "_")
 
 
-def _fail(future: asyncio.Future[None], error: Exception) -> None:
+def fail(future: asyncio.Future[None], error: Exception) -> None:
+    """Give a future its error, unless it is done already."""
     if not future.done():
         future.set_exception(error)
         future.exception()  # looked at, so that nobody has to
