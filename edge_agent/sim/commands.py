@@ -48,7 +48,7 @@ FOR_OPCUA: Mapping[str, str] = {
     "page 100|off": "values of the past that come at once",
     "late 8s TAG,TAG|off": "there only so long after each restart; all without TAG",
     "namespaces URI,URI|off": "these come first after a restart",
-    EVENTS: "so many events happen at once, where the profile has a source of events",
+    EVENTS: "so many events happen at once",
     "cut": "every connection is cut",
     "restart": "the server loses sessions and subscriptions",
     "forget": "the same, and the connections stay",
